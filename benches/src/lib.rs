@@ -1,0 +1,1 @@
+//! Speed measurements, as ratios against what a user would pick instead.

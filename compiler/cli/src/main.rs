@@ -1,0 +1,2 @@
+//! The command `danaus`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Compiles probabilistic-circuit architectures to kernel plans.

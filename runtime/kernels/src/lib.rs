@@ -1,0 +1,1 @@
+//! CubeCL kernels for the layers of probabilistic circuits.

@@ -1,0 +1,1 @@
+//! Loads compiled probabilistic circuits and answers queries with them.
