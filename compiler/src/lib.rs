@@ -1,1 +1,9 @@
-//! Compiles probabilistic-circuit architectures to kernel plans.
+//! Compiles probabilistic-circuit architectures (`.pc`) to kernel plans.
+//!
+//! ```text
+//! .pc text -> tokens -> AST -> model -> region graph -> circuit IR -> [passes] -> circuit IR -> kernel plan
+//! ```
+
+pub mod ast;
+pub mod circuit;
+pub mod diagnostic;

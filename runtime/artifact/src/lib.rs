@@ -1,1 +1,5 @@
-//! The kernel plan of a probabilistic circuit and the .pcb file that carries it.
+//! What passes between the compiler and a runtime: the [`signature`] of a circuit, the kernel [`plan`], and the
+//! `.pcb` file that carries them.
+
+pub mod plan;
+pub mod signature;

@@ -1,0 +1,126 @@
+//! What a circuit looks like from outside: its variables and its parameters.
+
+use serde::{Deserialize, Serialize};
+
+/// `x[256]: categorical(27)`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct VariableArray {
+    /// Its name.
+    pub name: String,
+    /// Its extents; empty for a single variable.
+    pub shape: Vec<usize>,
+    /// The values of each variable.
+    pub domain: Domain,
+}
+
+/// The values a variable may take. Evidence is the index of a value, counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Domain {
+    /// `0..K`
+    Categorical(usize),
+    /// `0` and `1`
+    Binary,
+    /// `lo..hi`, without `hi`
+    Integer(i64, i64),
+}
+
+impl Domain {
+    /// The number of values.
+    pub fn size(self) -> usize {
+        match self {
+            Domain::Categorical(size) => size,
+            Domain::Binary => 2,
+            Domain::Integer(lo, hi) => (hi - lo) as usize,
+        }
+    }
+}
+
+/// A tensor of parameters: `name` is the tensor's name in a parameter file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Parameter {
+    /// The tie name.
+    pub name: String,
+    /// What it holds.
+    pub shape: ParameterShape,
+    /// Where its first values come from.
+    pub init: Init,
+}
+
+/// The shape and meaning of a parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ParameterShape {
+    /// Log-probabilities `[width, values]`.
+    Table {
+        /// Units.
+        width: usize,
+        /// Values of the variable.
+        values: usize,
+    },
+    /// Linear weights. As a tensor `[outputs, inputs]` when `dense`, else `[blocks, outputs, inputs]`. Rows sum to 1.
+    Weight {
+        /// Number of distinct blocks.
+        blocks: usize,
+        /// Outputs of each block.
+        outputs: usize,
+        /// Inputs of each block.
+        inputs: usize,
+        /// Whether the tensor in a file has two axes; then `blocks` is 1.
+        dense: bool,
+    },
+    /// Linear weights `[width, inputs]` that mix `inputs` vectors unit by unit. Rows sum to 1.
+    Mixing {
+        /// Units.
+        width: usize,
+        /// Number of vectors.
+        inputs: usize,
+    },
+}
+
+/// How a parameter starts when no parameter file gives it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Init {
+    /// Random rows, uniform on the simplex, from the seed and the parameter's name.
+    Random,
+    /// Numbers from the source, row-major, linear (also for tables: probabilities).
+    Given(Vec<f64>),
+    /// Log table `0` at `value`, `-inf` elsewhere, for every unit. Never trained, not in parameter files.
+    Indicator {
+        /// The value the indicator is about.
+        value: usize,
+    },
+    /// Every block is a copy of the dense weights of a factor circuit (the tensor named here, found in a
+    /// parameter file or else random by its name).
+    CopyOf {
+        /// The factor's tensor name.
+        source: String,
+        /// Its outputs.
+        outputs: usize,
+        /// Its inputs.
+        inputs: usize,
+    },
+    /// Table of a product: the factors' log tables added, all combinations of units, first factor most
+    /// significant, then normalised per unit if `normalize`.
+    TableProduct {
+        /// The factors' tensor names and widths.
+        sources: Vec<(String, usize)>,
+        /// Whether each row is normalised: yes for a trained start of its own, no for an exact product.
+        normalize: bool,
+    },
+    /// Dense weights of a product: the Kronecker product of the factors' dense weights.
+    WeightProduct {
+        /// The factors' tensor names and shapes (outputs, inputs).
+        sources: Vec<(String, usize, usize)>,
+    },
+}
+
+impl Parameter {
+    /// Whether the parameter is a tensor of a parameter file. Indicators and exact tables of products are not:
+    /// they are computed when parameters are loaded.
+    pub fn is_stored(&self) -> bool {
+        match &self.init {
+            Init::Random | Init::Given(_) | Init::CopyOf { .. } | Init::WeightProduct { .. } => true,
+            Init::TableProduct { normalize, .. } => *normalize,
+            Init::Indicator { .. } => false,
+        }
+    }
+}
