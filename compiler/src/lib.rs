@@ -7,3 +7,4 @@
 pub mod ast;
 pub mod circuit;
 pub mod diagnostic;
+pub mod reference;
