@@ -1,0 +1,36 @@
+//! The verbs. One file each: its arguments with their help, and the function that does it.
+
+mod devices;
+
+use crate::failure::Failure;
+use clap::{Parser, Subcommand};
+
+/// Compiles architectures of probabilistic circuits and answers queries with them.
+#[derive(Debug, Parser)]
+#[command(name = "danaus", version, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true, infer_subcommands = false)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const AFTER_HELP: &str = "\
+A MODEL is an architecture (.pc) or a compiled circuit (.pcb). As a file name, - is stdin or stdout.
+
+Exit codes: 0 done; 1 the program or the data is wrong; 2 the usage is wrong or a file cannot be read or written; \
+101 internal error.";
+
+/// The verbs, in the order in which a user meets them.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Shows the devices that circuits can be compiled for and run on here
+    Devices(devices::Devices),
+}
+
+/// Does what the verb says.
+pub fn run(verb: Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::Devices(arguments) => devices::run(&arguments),
+    }
+}

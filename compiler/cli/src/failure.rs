@@ -1,0 +1,66 @@
+//! Why a command ends without having done its work, and the exit code that tells.
+
+use crate::output::say;
+use std::fmt::Display;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The end of a command that could not do its work.
+#[derive(Debug)]
+pub enum Failure {
+    /// The program or the data is wrong: exit code 1.
+    Wrong(String),
+    /// The usage is wrong, or a file cannot be read or written: exit code 2.
+    Usage(String),
+    /// The program is wrong and the messages about it have been printed: exit code 1.
+    Reported,
+    /// Nobody reads the output any more: the command ends quietly, as it would have.
+    Closed,
+}
+
+impl Failure {
+    /// The program or the data is wrong.
+    pub fn wrong(message: impl Display) -> Self {
+        Failure::Wrong(message.to_string())
+    }
+
+    /// Wrong usage.
+    pub fn usage(message: impl Display) -> Self {
+        Failure::Usage(message.to_string())
+    }
+
+    /// A file cannot be read or written. `action` completes "cannot": "read", "write".
+    pub fn file(action: &str, path: &Path, error: &std::io::Error) -> Self {
+        Failure::Usage(format!("cannot {action} `{}`: {}", path.display(), reason(error)))
+    }
+
+    /// Prints the message and gives the exit code.
+    pub fn report(self) -> ExitCode {
+        match self {
+            Failure::Wrong(message) => {
+                say(format_args!("error: {message}"));
+                ExitCode::from(1)
+            }
+            Failure::Usage(message) => {
+                say(format_args!("error: {message}"));
+                ExitCode::from(2)
+            }
+            Failure::Reported => ExitCode::from(1),
+            Failure::Closed => ExitCode::SUCCESS,
+        }
+    }
+}
+
+/// What went wrong, in words that are the same on every system.
+pub fn reason(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound => "there is no such file or folder".to_string(),
+        ErrorKind::PermissionDenied => "permission denied".to_string(),
+        ErrorKind::IsADirectory => "it is a folder".to_string(),
+        ErrorKind::NotADirectory => "a part of the path is not a folder".to_string(),
+        ErrorKind::StorageFull => "the disk is full".to_string(),
+        ErrorKind::InvalidData => "it is not UTF-8 text".to_string(),
+        _ => error.to_string(),
+    }
+}
