@@ -68,6 +68,22 @@ impl Diagnostic {
     }
 }
 
+/// The line and the column of a byte of `text`, both counted from one; columns count characters.
+///
+/// A byte inside a character counts as its first, a byte beyond the end as the end.
+pub fn position(text: &str, at: u32) -> (usize, usize) {
+    let at = floor(text, at as usize);
+    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = 1 + text[..at].bytes().filter(|&byte| byte == b'\n').count();
+    (line, 1 + text[start..at].trim_start_matches('\u{feff}').chars().count())
+}
+
+/// The nearest boundary of a character of `text` at or before `at`.
+fn floor(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
+}
+
 /// Renders diagnostics as text, in source order, each followed by an empty line.
 pub fn render(sources: &[Source], diagnostics: &[Diagnostic]) -> String {
     use codespan_reporting::diagnostic::{Diagnostic as Report, Label, Severity as Level};

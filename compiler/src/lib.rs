@@ -7,4 +7,8 @@
 pub mod ast;
 pub mod circuit;
 pub mod diagnostic;
+pub mod dump;
+pub mod explain;
+pub mod lex;
+pub mod parse;
 pub mod reference;

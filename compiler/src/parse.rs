@@ -1,0 +1,117 @@
+//! The parser: text to [`File`].
+//!
+//! Guarantees, for any text:
+//! * it never fails: it yields what could be parsed together with what is wrong, in source order;
+//! * a program without an error among its diagnostics is represented completely;
+//! * no tree is deeper than a small multiple of [`DEPTH_LIMIT`], so recursion over it is safe;
+//! * time is linear in the text times the depth limit, and at most [`ERROR_LIMIT`] errors are kept.
+//!
+//! Three steps: the lexer ([`crate::lex`]), the balancing of brackets (`brackets`), the LALRPOP grammar.
+
+use crate::ast::{File, Span};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::lex::{self, Lexeme};
+
+pub(crate) mod brackets;
+pub(crate) mod build;
+mod expected;
+#[cfg(test)]
+mod tests;
+
+pub use crate::lex::Comment;
+pub use build::DEPTH_LIMIT;
+use build::{Notes, Top};
+
+#[allow(missing_docs, unused_qualifications, unused_variables, clippy::all)]
+mod grammar {
+    lalrpop_util::lalrpop_mod!(generated, "/grammar.rs");
+    pub(super) use generated::FileParser;
+}
+
+/// How many errors one file reports at most.
+pub const ERROR_LIMIT: usize = 100;
+
+/// A parsed file.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// What could be parsed.
+    pub file: File,
+    /// The ordinary comments, in order.
+    pub comments: Vec<Comment>,
+    /// What is wrong, in source order.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Parses `text`, the content of the file number `file`.
+pub fn parse(file: u32, text: &str) -> Parsed {
+    let lexed = lex::lex(file, text);
+    let mut diagnostics = lexed.diagnostics;
+    let end = text.trim_end().len().min(lex::TEXT_LIMIT) as u32;
+    let lexemes = brackets::balance(file, end, &lexed.lexemes, &mut diagnostics);
+    let mut notes = Notes::new(file, lexemes, end);
+    let stream: Vec<_> = notes.lexemes.iter().enumerate().map(|(at, lexeme)| (at, lexeme.token, at + 1)).collect();
+    let tops = grammar::FileParser::new().parse(&mut notes, stream).unwrap_or_else(|error| {
+        notes.unexpected(error);
+        Vec::new()
+    });
+    diagnostics.append(&mut notes.diagnostics);
+    let file = arrange(tops, &mut diagnostics);
+    Parsed { file, comments: lexed.comments, diagnostics: limit(diagnostics) }
+}
+
+/// The tokens of `text`, doc comments among them, ordinary comments not.
+pub fn tokens(text: &str) -> Vec<Lexeme<'_>> {
+    lex::lex(0, text).lexemes
+}
+
+/// Turns the bytes of the file called `name` into text, or says where they are not UTF-8.
+pub fn decode<'b>(name: &str, bytes: &'b [u8]) -> Result<&'b str, Diagnostic> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let at = error.valid_up_to();
+        let line = 1 + bytes[..at].iter().filter(|&&byte| byte == b'\n').count();
+        let found = bytes.get(at).copied().unwrap_or_default();
+        Diagnostic {
+            severity: Severity::Error,
+            rule: "syntax.encoding",
+            message: format!("`{name}` is not UTF-8 text: line {line} has the byte 0x{found:02X} (at offset {at})"),
+            primary: None,
+            secondary: Vec::new(),
+            help: vec!["save the file with the encoding UTF-8".to_string()],
+        }
+    })
+}
+
+/// Separates `use` lines from circuits; the former come first.
+fn arrange(tops: Vec<Top>, diagnostics: &mut Vec<Diagnostic>) -> File {
+    let mut file = File { uses: Vec::new(), circuits: Vec::new() };
+    for top in tops {
+        match top {
+            Top::Use(path) => {
+                if let Some(circuit) = file.circuits.first() {
+                    let head = Span { end: circuit.name.span.end, ..circuit.span };
+                    let fault = "`use` lines stand before all circuits";
+                    diagnostics.push(
+                        Diagnostic::error("syntax.use", fault, path.span, "this file is used too late")
+                            .with(head, "the first circuit")
+                            .help("move the line to the beginning of the file"),
+                    );
+                }
+                file.uses.push(path);
+            }
+            Top::Circuit(circuit) => file.circuits.push(circuit),
+            Top::Nothing => {}
+        }
+    }
+    file
+}
+
+fn limit(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    diagnostics.sort_by_key(|diagnostic| diagnostic.primary.as_ref().map_or(0, |(span, _)| span.start));
+    if diagnostics.len() > ERROR_LIMIT {
+        diagnostics.truncate(ERROR_LIMIT);
+        if let Some(last) = diagnostics.last_mut() {
+            last.help.push(format!("further errors of this file are not shown; these are the first {ERROR_LIMIT}"));
+        }
+    }
+    diagnostics
+}

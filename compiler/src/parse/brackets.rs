@@ -1,0 +1,261 @@
+//! Balances brackets before the grammar sees the tokens.
+//!
+//! The words that begin items and circuits are reserved, so a bracket that is open where one of them stands was
+//! never closed. Here it is closed, at no bytes, and reported together with the place where it was opened; the
+//! grammar then finds the next item unharmed. Also here: what the language does not have but people write
+//! (semicolons, `..=`), doc comments that document nothing, and constructs of later versions.
+//!
+//! Guarantees: brackets in the result are balanced and at most [`DEPTH_LIMIT`] deep; an inserted bracket has
+//! an empty span; all else is in the order of the source.
+
+use super::build::DEPTH_LIMIT;
+use crate::ast::Span;
+use crate::diagnostic::Diagnostic;
+use crate::lex::{Lexeme, Token};
+
+struct Balance<'a, 'i> {
+    file: u32,
+    end: u32,
+    result: Vec<Lexeme<'i>>,
+    open: Vec<Lexeme<'i>>,
+    diagnostics: &'a mut Vec<Diagnostic>,
+    too_deep: bool,
+}
+
+/// Balances the brackets of `lexemes`; `end` is where the text ends.
+pub fn balance<'i>(file: u32, end: u32, lexemes: &[Lexeme<'i>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Lexeme<'i>> {
+    let mut balance = Balance { file, end, result: Vec::new(), open: Vec::new(), diagnostics, too_deep: false };
+    let mut at = 0;
+    while at < lexemes.len() {
+        at = balance.step(lexemes, at);
+    }
+    while !balance.open.is_empty() {
+        balance.close_unclosed(None);
+    }
+    balance.result
+}
+
+impl<'i> Balance<'_, 'i> {
+    fn span(&self, lexeme: Lexeme<'_>) -> Span {
+        Span { file: self.file, start: lexeme.start, end: lexeme.end }
+    }
+
+    fn report(&mut self, rule: &'static str, fault: &str, lexeme: Lexeme<'_>, label: &str, help: &str) {
+        let span = self.span(lexeme);
+        self.diagnostics.push(Diagnostic::error(rule, fault, span, label).help(help));
+    }
+
+    /// Handles the token at `at` and says where to go on.
+    fn step(&mut self, lexemes: &[Lexeme<'i>], at: usize) -> usize {
+        let lexeme = lexemes[at];
+        match lexeme.token {
+            Token::Semicolon => self.report(
+                "syntax.semicolon",
+                "items end without a semicolon",
+                lexeme,
+                "not needed",
+                "delete it; the word that begins the next item ends this one",
+            ),
+            Token::RangeEquals => {
+                let fault = "a range is written with `..`; `..=` is not part of the language";
+                self.report(
+                    "syntax.range",
+                    fault,
+                    lexeme,
+                    "expected `..`",
+                    "the end of a range is exclusive: `0..T` has T values",
+                );
+                self.result.push(Lexeme { token: Token::Range, ..lexeme });
+            }
+            Token::Doc(_) => self.doc(lexemes, at),
+            Token::Regions if is_builder(&lexemes[at..]) => return self.builder(lexemes, at),
+            Token::ParenOpen | Token::BracketOpen if self.open.len() >= DEPTH_LIMIT => return self.deep(lexemes, at),
+            Token::ParenOpen | Token::BracketOpen => self.push_open(lexeme),
+            Token::BraceOpen => {
+                self.close_inner(lexeme);
+                if self.open.len() >= DEPTH_LIMIT {
+                    return self.deep(lexemes, at);
+                }
+                self.push_open(lexeme);
+            }
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => self.close(lexeme),
+            Token::Use | Token::Circuit => {
+                while !self.open.is_empty() {
+                    self.close_unclosed(Some(lexeme));
+                }
+                self.result.push(lexeme);
+            }
+            token => {
+                if token.starts_item() {
+                    self.close_inner(lexeme);
+                }
+                self.result.push(lexeme);
+            }
+        }
+        at + 1
+    }
+
+    fn push_open(&mut self, lexeme: Lexeme<'i>) {
+        self.open.push(lexeme);
+        self.result.push(lexeme);
+    }
+
+    /// Keeps a doc comment that something to document follows.
+    fn doc(&mut self, lexemes: &[Lexeme<'i>], at: usize) {
+        let documented = lexemes[at..].iter().find(|next| !matches!(next.token, Token::Doc(_)));
+        if documented.is_some_and(|next| next.token.starts_item() || next.token == Token::Circuit) {
+            // The brackets before it are closed before it, so that it stays next to what it documents.
+            if documented.is_some_and(|next| next.token == Token::Circuit) {
+                while !self.open.is_empty() {
+                    self.close_unclosed(documented.copied());
+                }
+            } else {
+                self.close_inner(lexemes[at]);
+            }
+            self.result.push(lexemes[at]);
+            return;
+        }
+        if at == 0 || !matches!(lexemes[at - 1].token, Token::Doc(_)) {
+            self.report(
+                "syntax.doc",
+                "this doc comment documents nothing",
+                lexemes[at],
+                "expected a circuit or an item after it",
+                "write an ordinary comment with `//`",
+            );
+        }
+    }
+
+    /// Skips a `regions` block, which this version does not have.
+    fn builder(&mut self, lexemes: &[Lexeme<'i>], at: usize) -> usize {
+        self.close_inner(lexemes[at]);
+        let mut next = at + 2;
+        for (open, stop) in [(Token::ParenOpen, true), (Token::BraceOpen, false)] {
+            if lexemes.get(next).is_some_and(|lexeme| lexeme.token == open) {
+                next = skip_group(lexemes, next, stop);
+            }
+        }
+        let head = Span { end: lexemes[at + 1].end, ..self.span(lexemes[at]) };
+        let fault = "region-graph builders are not available in this version";
+        self.diagnostics.push(
+            Diagnostic::error("syntax.later", fault, head, "a builder")
+                .help("write the regions out with `input`, `region` and `root`"),
+        );
+        next
+    }
+
+    /// Replaces a group that is nested too deeply by an error token.
+    fn deep(&mut self, lexemes: &[Lexeme<'i>], at: usize) -> usize {
+        if !self.too_deep {
+            self.too_deep = true;
+            let fault = format!("brackets are nested more than {DEPTH_LIMIT} deep");
+            self.report(
+                "syntax.depth",
+                &fault,
+                lexemes[at],
+                "too deep",
+                "give parts of the expression names of their own",
+            );
+        }
+        self.result.push(Lexeme { token: Token::Error, ..lexemes[at] });
+        skip_group(lexemes, at, true)
+    }
+
+    /// A closing bracket of the source: closes its partner, and what is open inside it.
+    fn close(&mut self, lexeme: Lexeme<'i>) {
+        if lexeme.token == Token::BraceClose {
+            self.close_inner(lexeme);
+        }
+        let Some(innermost) = self.open.last().copied() else {
+            let fault = format!("this {} closes nothing", spelling(lexeme.token));
+            self.report("syntax.bracket", &fault, lexeme, "no bracket is open here", "delete it");
+            return;
+        };
+        let wanted = partner(innermost.token);
+        if wanted == lexeme.token {
+            self.open.pop();
+            self.result.push(lexeme);
+            return;
+        }
+        let inside = self.open.iter().rev().take_while(|open| open.token != Token::BraceOpen);
+        if inside.clone().any(|open| partner(open.token) == lexeme.token) {
+            while self.open.last().is_some_and(|open| partner(open.token) != lexeme.token) {
+                self.close_unclosed(Some(lexeme));
+            }
+            self.open.pop();
+            self.result.push(lexeme);
+        } else if innermost.token == Token::BraceOpen {
+            let fault = format!("this {} closes nothing", spelling(lexeme.token));
+            self.report("syntax.bracket", &fault, lexeme, "no such bracket is open here", "delete it");
+        } else {
+            let fault = format!("expected {}, found {}", spelling(wanted), spelling(lexeme.token));
+            let label = format!("expected {}", spelling(wanted));
+            let diagnostic = Diagnostic::error("syntax.bracket", fault, self.span(lexeme), label)
+                .with(self.span(innermost), "opened here");
+            self.diagnostics.push(diagnostic);
+            self.open.pop();
+            self.result.push(Lexeme { token: wanted, ..lexeme });
+        }
+    }
+
+    /// Closes round and square brackets that cannot go on before `next`.
+    fn close_inner(&mut self, next: Lexeme<'i>) {
+        while self.open.last().is_some_and(|open| open.token != Token::BraceOpen) {
+            self.close_unclosed(Some(next));
+        }
+    }
+
+    /// Closes the innermost bracket, which the source does not close before `next`, and reports it.
+    fn close_unclosed(&mut self, next: Option<Lexeme<'i>>) {
+        let Some(open) = self.open.pop() else { return };
+        let at = self.result.last().map_or(self.end, |last| last.end);
+        let wanted = partner(open.token);
+        self.result.push(Lexeme { token: wanted, start: at, end: at });
+        let found = next.map_or_else(|| "the end of the file".to_string(), |next| super::expected::found(next.token));
+        let fault = format!("this {} is never closed", spelling(open.token));
+        let missing = Span { file: self.file, start: at, end: at };
+        let label = format!("expected {} before {found}", spelling(wanted));
+        let diagnostic =
+            Diagnostic::error("syntax.bracket", fault, self.span(open), "opened here").with(missing, label);
+        self.diagnostics.push(diagnostic);
+    }
+}
+
+fn is_builder(lexemes: &[Lexeme<'_>]) -> bool {
+    let token = |at: usize| lexemes.get(at).map(|lexeme| lexeme.token);
+    matches!(token(1), Some(Token::Name(_))) && matches!(token(2), Some(Token::ParenOpen | Token::BraceOpen))
+}
+
+/// The position after the group that opens at `at`. A group ends at the latest before the next circuit and, if
+/// `flat`, before the next brace or item.
+fn skip_group(lexemes: &[Lexeme<'_>], at: usize, flat: bool) -> usize {
+    let mut depth = 0usize;
+    for (offset, lexeme) in lexemes[at..].iter().enumerate() {
+        match lexeme.token {
+            Token::Use | Token::Circuit => return at + offset,
+            Token::BraceOpen | Token::BraceClose if flat => return at + offset + usize::from(offset == 0),
+            token if flat && token.starts_item() => return at + offset,
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => depth += 1,
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => {
+                depth -= 1;
+                if depth == 0 {
+                    return at + offset + 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    lexemes.len()
+}
+
+fn partner(open: Token<'_>) -> Token<'static> {
+    match open {
+        Token::ParenOpen => Token::ParenClose,
+        Token::BracketOpen => Token::BracketClose,
+        _ => Token::BraceClose,
+    }
+}
+
+fn spelling(token: Token<'_>) -> String {
+    super::expected::found(token)
+}
