@@ -1,5 +1,15 @@
 //! What passes between the compiler and a runtime: the [`signature`] of a circuit, the kernel [`plan`], and the
-//! `.pcb` file that carries them.
+//! `.pcb` [`file`](mod@file) that carries them.
+//!
+//! * [`signature`], [`plan`]: the types
+//! * [`validate`]: a plan that passes never makes an executor read or write outside its buffers
+//! * [`container`]: named sections with checksums; [`mod@file`]: the artifact made of them; [`error`]: what can be wrong
 
+pub mod container;
+pub mod error;
+pub mod file;
 pub mod plan;
+#[cfg(test)]
+mod samples;
 pub mod signature;
+pub mod validate;
