@@ -11,4 +11,5 @@ pub mod dump;
 pub mod explain;
 pub mod lex;
 pub mod parse;
+pub mod plan;
 pub mod reference;

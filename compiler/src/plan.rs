@@ -1,0 +1,28 @@
+//! From the circuit IR to the kernel plan.
+//!
+//! [`lower()`] turns the layers of a circuit into launches of kernels on rows of one arena and rolled chains into
+//! loops. The plan's own types and their meaning stand in `danaus_artifact::plan`.
+//!
+//! * [`kernels`] (`select-kernels`) chooses how the work of each sum is cut
+//! * [`memory`] (`plan-memory`) gives values rows of the arena by their lifetimes
+//! * [`lower`](mod@lower) puts both together; [`homogeneous`] says where a loop may be rescaled
+//! * [`packs`] lays parameters out, [`shapes`] gives layers kernels, [`encode`] writes the records
+//! * [`interpret`] walks a plan in float64, slowly, to judge the planner without kernels
+//!
+//! Invariant: no launch writes rows that it reads.
+
+pub mod encode;
+pub mod homogeneous;
+pub mod interpret;
+pub mod kernels;
+pub mod lower;
+pub mod memory;
+pub mod packs;
+#[cfg(test)]
+pub(crate) mod samples;
+pub mod shapes;
+#[cfg(test)]
+mod tests;
+
+pub use danaus_artifact::plan::Plan;
+pub use lower::{PlanOptions, lower};

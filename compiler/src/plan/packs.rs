@@ -1,0 +1,54 @@
+//! The layout of the packed parameters: each parameter once in every layout that a kernel reads.
+
+use crate::circuit::{ParamId, Parameter, ParameterShape};
+use danaus_artifact::plan::{CHUNK, Layout, Pack};
+use std::collections::BTreeMap;
+
+/// Packed tensors, in the order of their first use.
+#[derive(Debug, Default)]
+pub struct Packs {
+    /// The tensors so far.
+    pub packs: Vec<Pack>,
+    /// Their length together, in chunks.
+    pub chunks: u32,
+    /// Offsets by parameter and by the tile of the panels; zero for other layouts, of which a parameter has one.
+    offsets: BTreeMap<(ParamId, u32), u32>,
+}
+
+impl Packs {
+    /// The offset of a parameter in a layout, in chunks; adds the tensor when it is new.
+    ///
+    /// # Panics
+    /// If all parameters together have 2^36 values or more.
+    pub fn offset(&mut self, id: ParamId, parameter: &Parameter, layout: Layout) -> u32 {
+        let tile = match layout {
+            Layout::Panels { tile } => tile,
+            Layout::Table | Layout::Mixing => 0,
+        };
+        if let Some(&offset) = self.offsets.get(&(id, tile)) {
+            return offset;
+        }
+        let offset = self.chunks;
+        let chunks = u32::try_from(floats(&parameter.shape, layout).div_ceil(CHUNK)).ok();
+        self.chunks =
+            chunks.and_then(|c| offset.checked_add(c)).expect("packed parameters have fewer than 2^36 values");
+        self.packs.push(Pack { offset, parameter: id.0, layout });
+        self.offsets.insert((id, tile), offset);
+        offset
+    }
+}
+
+/// Floats of a packed tensor, without the padding to whole chunks.
+///
+/// # Panics
+/// If the layout is not one for the kind of parameter.
+pub fn floats(shape: &ParameterShape, layout: Layout) -> usize {
+    match (shape, layout) {
+        (ParameterShape::Table { width, values }, Layout::Table) => width * (values + 1),
+        (ParameterShape::Weight { blocks, outputs, inputs, dense: _ }, Layout::Panels { tile }) => {
+            blocks * outputs.next_multiple_of(tile as usize) * inputs
+        }
+        (ParameterShape::Mixing { width, inputs }, Layout::Mixing) => width * inputs,
+        (shape, layout) => panic!("a parameter of shape {shape:?} has no layout {layout:?}"),
+    }
+}
