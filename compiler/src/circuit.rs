@@ -14,11 +14,16 @@
 //! * A parameter is a table (of log-probabilities) or weights (linear, non-negative). Layers that are tied
 //!   refer to the same parameter.
 //!
-//! The semantics of each operation is written at [`Op`]; the verifier checks the contract listed there.
+//! The semantics of each operation is written at [`Op`]; the verifier checks the contract, [`print`] and
+//! `read` are the text form, [`scope`] says which variables a layer is about.
+
+pub mod print;
+pub mod scope;
 
 pub use danaus_artifact::signature::{Domain, Init, Parameter, ParameterShape, VariableArray};
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// What one compilation works on.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +54,41 @@ pub struct Circuit {
     pub parameters: Vec<Parameter>,
     /// The layers.
     pub graph: LayerGraph,
+}
+
+impl Circuit {
+    /// One parameter.
+    pub fn parameter(&self, id: ParamId) -> &Parameter {
+        &self.parameters[id.0 as usize]
+    }
+
+    /// Number of variables in all arrays.
+    pub fn variable_count(&self) -> usize {
+        self.variables.iter().map(VariableArray::len).sum()
+    }
+
+    /// The domain of a variable, if there is one of this index.
+    pub fn domain(&self, mut index: usize) -> Option<Domain> {
+        for array in &self.variables {
+            if index < array.len() {
+                return Some(array.domain);
+            }
+            index -= array.len();
+        }
+        None
+    }
+
+    /// The width of an operand of a layer of `graph`, which is the circuit's graph or a body in it.
+    pub fn operand_width(&self, graph: &LayerGraph, operand: Operand) -> usize {
+        match operand {
+            Operand::Part(part) => graph.layer(part.layer).width,
+            Operand::Input(var) => match self.parameter(var.table).shape {
+                ParameterShape::Table { width, .. }
+                | ParameterShape::Mixing { width, .. }
+                | ParameterShape::Weight { outputs: width, .. } => width,
+            },
+        }
+    }
 }
 
 /// Index of a parameter in [`Circuit::parameters`].
@@ -105,7 +145,7 @@ pub struct Member {
 }
 
 /// A vector-valued layer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Layer {
     /// The operation, common to all members.
     pub op: Op,
@@ -116,7 +156,7 @@ pub struct Layer {
 }
 
 /// The operations. In each, `x`, `y` are operand vectors in log space and `lse` is log-sum-exp.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     /// One [`Operand::Input`], no weights: `out[h] = table[h, observed]`.
     Input,
@@ -153,7 +193,7 @@ pub enum SumKind {
     /// One operand, one `Weight` parameter `[width, inputs]`: `out[o] = lse_i(log W[o, i] + x[i])`.
     Dense,
     /// One operand, one `Weight` parameter of `distinct` blocks. Block `g` of `blocks` uses weights `g % distinct`:
-    /// `out[g, o] = lse_i(log W[g % distinct, o, i] + x[g, i])`.
+    /// `out[g, o] = lse_i(log W[g % distinct, o, i] + x[g, i])`. `distinct` divides `blocks`.
     BlockDiagonal {
         /// Number of blocks.
         blocks: usize,
@@ -204,7 +244,7 @@ pub struct Stage {
 }
 
 /// A homogeneous chain. The body maps the carry to the next carry, `steps` times; the result is the last.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scan {
     /// Number of iterations, at least 1.
     pub steps: usize,
@@ -223,6 +263,15 @@ pub struct LayerGraph {
 impl PartialEq for LayerGraph {
     fn eq(&self, other: &Self) -> bool {
         self.root == other.root && self.layers().eq(other.layers())
+    }
+}
+
+impl Eq for LayerGraph {}
+
+impl Hash for LayerGraph {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.root.hash(state);
+        self.layers().for_each(|(_, layer)| layer.hash(state));
     }
 }
 
@@ -265,6 +314,11 @@ impl LayerGraph {
         self.root = Some(root);
     }
 
+    /// The root, if one was set.
+    pub fn root_opt(&self) -> Option<LayerId> {
+        self.root
+    }
+
     /// The root.
     ///
     /// # Panics
@@ -281,6 +335,15 @@ impl LayerGraph {
     /// One layer.
     pub fn layer(&self, id: LayerId) -> &Layer {
         &self.graph[NodeIndex::new(id.0 as usize)]
+    }
+
+    /// Number of layers, those of scan bodies included.
+    pub fn total_len(&self) -> usize {
+        let bodies = self.layers().map(|(_, layer)| match &layer.op {
+            Op::Scan(scan) => scan.body.total_len(),
+            _ => 0,
+        });
+        self.len() + bodies.sum::<usize>()
     }
 
     /// Number of layers.

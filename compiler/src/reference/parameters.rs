@@ -103,8 +103,8 @@ impl Resolver<'_> {
                 ParameterShape::Weight { .. } | ParameterShape::Mixing { .. } => numbers.clone(),
             }),
             Init::Indicator { value } => Ok(indicator(&parameter.shape, *value)),
-            Init::CopyOf { source, outputs, inputs } => {
-                let dense = self.source(source, outputs * inputs, users)?;
+            Init::CopyOf { source, blocks, outputs, inputs } => {
+                let dense = self.source(source, blocks * outputs * inputs, users)?;
                 Ok(dense.repeat(size(&parameter.shape) / dense.len().max(1)))
             }
             Init::TableProduct { sources, normalize } => {

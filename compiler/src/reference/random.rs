@@ -34,7 +34,9 @@ pub fn random_values_with(circuit: &Circuit, seed: u64, options: RandomOptions) 
                 };
                 draw(&parameter.name, size(&parameter.shape) / columns, columns, table);
             }
-            Init::CopyOf { source, outputs, inputs } if !named(source) => draw(source, *outputs, *inputs, false),
+            Init::CopyOf { source, blocks, outputs, inputs } if !named(source) => {
+                draw(source, blocks * outputs, *inputs, false)
+            }
             Init::TableProduct { sources, .. } => {
                 let &ParameterShape::Table { values, .. } = &parameter.shape else {
                     panic!("a product of tables is a table")

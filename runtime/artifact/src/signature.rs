@@ -88,11 +88,13 @@ pub enum Init {
         /// The value the indicator is about.
         value: usize,
     },
-    /// Every block is a copy of the dense weights of a factor circuit (the tensor named here, found in a
-    /// parameter file or else random by its name).
+    /// Block `g` is a copy of block `g % blocks` of the weights of a factor circuit (the tensor named here: a
+    /// parameter of this list, or found in a parameter file, or else random by its name).
     CopyOf {
         /// The factor's tensor name.
         source: String,
+        /// Its distinct blocks; 1 for a dense tensor.
+        blocks: usize,
         /// Its outputs.
         outputs: usize,
         /// Its inputs.
@@ -111,6 +113,18 @@ pub enum Init {
         /// The factors' tensor names and shapes (outputs, inputs).
         sources: Vec<(String, usize, usize)>,
     },
+}
+
+impl VariableArray {
+    /// Number of variables: 1 for a single variable.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 impl Parameter {
