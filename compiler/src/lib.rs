@@ -11,5 +11,6 @@ pub mod dump;
 pub mod explain;
 pub mod lex;
 pub mod parse;
+pub mod passes;
 pub mod plan;
 pub mod reference;
