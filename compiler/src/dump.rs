@@ -4,7 +4,7 @@
 //! It is a function of the source alone.
 
 use crate::ast::*;
-use crate::diagnostic::position;
+use crate::diagnostic::Lines;
 use crate::lex::{Token, lex};
 
 /// The tokens and comments of `text`, one a line: place, kind, text.
@@ -17,9 +17,10 @@ pub fn tokens(text: &str) -> String {
         .chain(lexed.comments.iter().map(|comment| (comment.span.start, comment.span.end, "comment".to_string())))
         .collect();
     rows.sort();
+    let positions = Lines::new(text);
     let mut lines = String::new();
     for (start, end, kind) in rows {
-        let (line, column) = position(text, start);
+        let (line, column) = positions.position(start);
         let place = format!("{line}:{column}");
         let slice = text.get(start as usize..end as usize).unwrap_or_default();
         lines.push_str(format!("{place:<8} {kind:<8} {}", slice.escape_debug()).trim_end());
@@ -45,7 +46,7 @@ fn kind(token: Token<'_>) -> &'static str {
 
 /// The syntax tree of the file with the content `text`.
 pub fn ast(file: &File, text: &str) -> String {
-    let mut dump = Dump { text, lines: String::new(), depth: 0 };
+    let mut dump = Dump { source: Lines::new(text), lines: String::new(), depth: 0 };
     dump.line("file", None);
     dump.depth = 1;
     for path in &file.uses {
@@ -105,7 +106,7 @@ fn reference(value: &Ref) -> String {
 }
 
 struct Dump<'t> {
-    text: &'t str,
+    source: Lines<'t>,
     lines: String,
     depth: usize,
 }
@@ -115,7 +116,8 @@ impl Dump<'_> {
         self.lines.push_str(&"  ".repeat(self.depth));
         self.lines.push_str(content.as_ref());
         if let Some(span) = span {
-            let ((from_line, from), (to_line, to)) = (position(self.text, span.start), position(self.text, span.end));
+            let (from_line, from) = self.source.position(span.start);
+            let (to_line, to) = self.source.position(span.end);
             self.lines.push_str(&format!("  @{from_line}:{from}-{to_line}:{to}"));
         }
         self.lines.push('\n');

@@ -47,14 +47,14 @@ pub fn parse(file: u32, text: &str) -> Parsed {
     let lexed = lex::lex(file, text);
     let mut diagnostics = lexed.diagnostics;
     let end = text.trim_end().len().min(lex::TEXT_LIMIT) as u32;
-    let lexemes = brackets::balance(file, end, &lexed.lexemes, &mut diagnostics);
-    let mut notes = Notes::new(file, lexemes, end);
+    let balanced = brackets::balance(file, end, &lexed.lexemes, &mut diagnostics);
+    let mut notes = Notes::new(file, balanced.lexemes, end);
     let stream: Vec<_> = notes.lexemes.iter().enumerate().map(|(at, lexeme)| (at, lexeme.token, at + 1)).collect();
     let tops = grammar::FileParser::new().parse(&mut notes, stream).unwrap_or_else(|error| {
         notes.unexpected(error);
         Vec::new()
     });
-    diagnostics.append(&mut notes.diagnostics);
+    diagnostics.extend(notes.diagnostics.into_iter().filter(|found| !lies_inside(found, &balanced.unclosed)));
     let file = arrange(tops, &mut diagnostics);
     Parsed { file, comments: lexed.comments, diagnostics: limit(diagnostics) }
 }
@@ -103,6 +103,13 @@ fn arrange(tops: Vec<Top>, diagnostics: &mut Vec<Diagnostic>) -> File {
         }
     }
     file
+}
+
+/// Whether `diagnostic` only follows from a bracket that was never closed. `unclosed` is in order of the ends.
+fn lies_inside(diagnostic: &Diagnostic, unclosed: &[Span]) -> bool {
+    let Some((span, _)) = &diagnostic.primary else { return false };
+    let from = unclosed.partition_point(|bracket| bracket.end < span.start);
+    unclosed[from..].iter().take(DEPTH_LIMIT).any(|bracket| bracket.start < span.start && span.start <= bracket.end)
 }
 
 fn limit(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {

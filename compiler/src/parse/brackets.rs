@@ -19,12 +19,22 @@ struct Balance<'a, 'i> {
     result: Vec<Lexeme<'i>>,
     open: Vec<Lexeme<'i>>,
     diagnostics: &'a mut Vec<Diagnostic>,
+    unclosed: Vec<Span>,
     too_deep: bool,
 }
 
+/// Tokens with balanced brackets.
+pub struct Balanced<'i> {
+    /// The tokens.
+    pub lexemes: Vec<Lexeme<'i>>,
+    /// From the opening to the inserted closing of every round or square bracket that was never closed.
+    pub unclosed: Vec<Span>,
+}
+
 /// Balances the brackets of `lexemes`; `end` is where the text ends.
-pub fn balance<'i>(file: u32, end: u32, lexemes: &[Lexeme<'i>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Lexeme<'i>> {
-    let mut balance = Balance { file, end, result: Vec::new(), open: Vec::new(), diagnostics, too_deep: false };
+pub fn balance<'i>(file: u32, end: u32, lexemes: &[Lexeme<'i>], diagnostics: &mut Vec<Diagnostic>) -> Balanced<'i> {
+    let (result, open, unclosed) = (Vec::new(), Vec::new(), Vec::new());
+    let mut balance = Balance { file, end, result, open, diagnostics, unclosed, too_deep: false };
     let mut at = 0;
     while at < lexemes.len() {
         at = balance.step(lexemes, at);
@@ -32,7 +42,7 @@ pub fn balance<'i>(file: u32, end: u32, lexemes: &[Lexeme<'i>], diagnostics: &mu
     while !balance.open.is_empty() {
         balance.close_unclosed(None);
     }
-    balance.result
+    Balanced { lexemes: balance.result, unclosed: balance.unclosed }
 }
 
 impl<'i> Balance<'_, 'i> {
@@ -68,6 +78,16 @@ impl<'i> Balance<'_, 'i> {
                 self.result.push(Lexeme { token: Token::Range, ..lexeme });
             }
             Token::Doc(_) => self.doc(lexemes, at),
+            _ if is_reserved_name(lexemes, at) => {
+                let word = super::expected::spelling(lexeme.token);
+                let fault = format!("expected a name, found the reserved word `{word}`");
+                let help = format!(
+                    "the reserved words are {}",
+                    crate::lex::RESERVED.map(|word| format!("`{word}`")).join(", ")
+                );
+                self.report("syntax.reserved", &fault, lexeme, "choose another name", &help);
+                self.result.push(Lexeme { token: Token::Name(word), ..lexeme });
+            }
             Token::Regions if is_builder(&lexemes[at..]) => return self.builder(lexemes, at),
             Token::ParenOpen | Token::BracketOpen if self.open.len() >= DEPTH_LIMIT => return self.deep(lexemes, at),
             Token::ParenOpen | Token::BracketOpen => self.push_open(lexeme),
@@ -212,6 +232,9 @@ impl<'i> Balance<'_, 'i> {
         let wanted = partner(open.token);
         self.result.push(Lexeme { token: wanted, start: at, end: at });
         let found = next.map_or_else(|| "the end of the file".to_string(), |next| super::expected::found(next.token));
+        if open.token != Token::BraceOpen {
+            self.unclosed.push(Span { file: self.file, start: open.start, end: at });
+        }
         let fault = format!("this {} is never closed", spelling(open.token));
         let missing = Span { file: self.file, start: at, end: at };
         let label = format!("expected {} before {found}", spelling(wanted));
@@ -219,6 +242,19 @@ impl<'i> Balance<'_, 'i> {
             Diagnostic::error("syntax.bracket", fault, self.span(open), "opened here").with(missing, label);
         self.diagnostics.push(diagnostic);
     }
+}
+
+/// Whether a reserved word stands where a declaration has its name.
+fn is_reserved_name(lexemes: &[Lexeme<'_>], at: usize) -> bool {
+    let before = at.checked_sub(1).map(|before| lexemes[before].token);
+    let after = lexemes.get(at + 1).map(|lexeme| lexeme.token);
+    let named = match before {
+        Some(Token::Var) => matches!(after, Some(Token::Colon | Token::BracketOpen)),
+        Some(Token::Input | Token::Region) => matches!(after, Some(Token::Equals | Token::BracketOpen)),
+        Some(Token::Circuit) => matches!(after, Some(Token::Equals | Token::ParenOpen | Token::BraceOpen)),
+        _ => false,
+    };
+    named && lexemes[at].token.is_reserved()
 }
 
 fn is_builder(lexemes: &[Lexeme<'_>]) -> bool {

@@ -4,7 +4,7 @@
 use super::build::Notes;
 use crate::ast::Span;
 use crate::diagnostic::Diagnostic;
-use crate::lex::{Lexeme, Token};
+use crate::lex::{Lexeme, RESERVED, Token};
 
 /// The words that are names except in one place.
 const CONTEXTUAL: [&str; 9] =
@@ -21,19 +21,21 @@ pub(super) fn unexpected(notes: &Notes<'_>, at: usize, expected: &[String]) -> D
         Some(_) => notes.span(at, at + 1),
         None => Span { file: notes.file, start: notes.end, end: notes.end },
     };
-    let rule = if reserved { "syntax.reserved" } else { enclosing(notes, at) };
-    let mut diagnostic =
-        Diagnostic::error(rule, format!("expected {wanted}, found {found}"), here, format!("expected {wanted}"));
+    let rule = if reserved { "syntax.reserved" } else { rule(notes, at, &expected) };
+    let label = if wanted.len() <= 40 { format!("expected {wanted}") } else { "not expected here".to_string() };
+    let mut diagnostic = Diagnostic::error(rule, format!("expected {wanted}, found {found}"), here, &label);
     let previous = at.checked_sub(1).map(|before| notes.lexemes[before]);
     if let (Some(previous), Some(lexeme), false) = (previous, lexeme, reserved)
         && (begins(lexeme.token) || lexeme.token == Token::BraceClose)
     {
         let gap = Span { file: notes.file, start: previous.end, end: previous.end };
-        diagnostic.primary = Some((gap, format!("expected {wanted}")));
+        diagnostic.primary = Some((gap, label));
         diagnostic = diagnostic.with(here, format!("found {found}"));
     }
     if reserved {
-        return diagnostic.help(format!("{found} is a reserved word; choose another name"));
+        diagnostic.message = format!("expected a name, found the reserved word {found}");
+        return diagnostic
+            .help(format!("the reserved words are {}", RESERVED.map(|word| format!("`{word}`")).join(", ")));
     }
     match advice(previous, lexeme, notes.lexemes.get(at + 1).copied(), &expected, rule) {
         Some(text) => diagnostic.help(text),
@@ -43,6 +45,23 @@ pub(super) fn unexpected(notes: &Notes<'_>, at: usize, expected: &[String]) -> D
 
 fn begins(token: Token<'_>) -> bool {
     token.starts_item() || matches!(token, Token::Use | Token::Circuit | Token::Doc(_))
+}
+
+/// The rule that is broken by the token number `at`.
+fn rule(notes: &Notes<'_>, at: usize, expected: &[&str]) -> &'static str {
+    let has = |terminal: &str| expected.contains(&terminal);
+    let token = |at: usize| notes.lexemes.get(at).map(|lexeme| lexeme.token);
+    let integers = has("name") && has("integer") && !has("sum");
+    match (at.checked_sub(1).and_then(token), token(at), token(at + 1)) {
+        (Some(Token::Width), ..) if integers => "syntax.attribute",
+        (Some(Token::Tie), ..) if has("name") && !integers => "syntax.attribute",
+        (Some(Token::Mixing), ..) if expected == ["tie"] => "syntax.attribute",
+        (Some(Token::Weights), ..) if expected == ["["] => "syntax.attribute",
+        (_, Some(Token::Comma), _) if has("tie") && has("width") && !has("name") => "syntax.attribute",
+        (_, Some(Token::Name(word)), Some(Token::Name(_))) if has("var") && near_item(word).is_some() => "syntax.item",
+        _ if integers => "syntax.expression",
+        _ => enclosing(notes, at),
+    }
 }
 
 /// The rule that describes the construct the token number `at` stands in.
@@ -154,9 +173,13 @@ fn describe(expected: &[&str], notes: &Notes<'_>, at: usize) -> String {
     group(has("name"), "", &CONTEXTUAL);
     group(has("text") && !integers, "a string", &["text"]);
     let items = has("var") && has("root");
+    let after_word = matches!(before, Some(Token::Name(_) | Token::ParenClose | Token::BracketClose));
+    group(has("[") && after_word && expected.len() > 1, "", &["["]);
     group(has("tie") && has("width") && !has("name"), "an attribute", &CONTEXTUAL);
     group(has("+") && expected.len() > 5, "", &["+", "-", "*", "/", "%"]);
-    group(items, "an item (`var`, `input`, `region` or `root`)", &["var", "input", "region", "root"]);
+    let item = if after_word { "the next item" } else { "an item (`var`, `input`, `region` or `root`)" };
+    group(items, item, &["var", "input", "region", "root"]);
+    group(items && after_word, "", &["}"]);
     group(has("use") && has("circuit"), "`circuit` or `use`", &["use", "circuit"]);
     let spelt = expected.iter().filter(|terminal| !taken.contains(terminal)).map(|terminal| format!("`{terminal}`"));
     let mut all: Vec<String> = spelt.collect();
@@ -217,7 +240,7 @@ fn advice(
             "`weights` is followed by a row `[0.2, 0.8]` or by rows `[[0.2, 0.8], [0.5, 0.5]]`"
         }
         (_, Some(Token::Decimal(_))) if has("integer") => "sizes and indices are whole numbers",
-        (_, Some(Token::Width)) if has(")") && has("|") && !has("width") => {
+        (_, Some(Token::Width)) if has(")") && !has("width") => {
             "attributes inside parentheses stand directly after a sum: `(sum(a) width 4 tie w) * b`"
         }
         (_, Some(Token::Name(word))) if rule == "syntax.item" || has("var") => return near_item(word),

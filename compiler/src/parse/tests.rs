@@ -63,3 +63,20 @@ const LOOK: &[&str] = &[
     "circuit a { root a ] }}\n/// foo",
     "circuit a { root a weights [] tie root mixing m\n root sum() region a = b + c var x[]: real }",
 ];
+
+/// The blocks of the specification: right ones parse, wrong ones break exactly the rule they name.
+#[test]
+fn specification() {
+    use crate::explain::{Part, clauses};
+    for clause in clauses().into_iter().filter(|clause| clause.chapter == "syntax.md") {
+        for part in clause.parts {
+            let Part::Code { tag, text, line } = part else { continue };
+            let rules: Vec<&str> = parse(0, &text).diagnostics.iter().map(|diagnostic| diagnostic.rule).collect();
+            match tag.split_once(",error=") {
+                Some((_, rule)) => assert_eq!(rules, [rule], "line {line}: {}", rendered(&text)),
+                None if tag == "pc" => assert_eq!(rendered(&text), "", "line {line}"),
+                None => {}
+            }
+        }
+    }
+}
