@@ -1,1 +1,20 @@
-//! Loads compiled probabilistic circuits and answers queries with them.
+//! Loads compiled probabilistic circuits and answers queries with them. Nothing here depends on the compiler.
+//!
+//! ```text
+//!  .pcb ------> artifact --> plan --+
+//!  .safetensors or seed --> parameters --> session --> log-likelihoods, evaluation
+//!  .npy .csv text tokens --> data --+
+//! ```
+//!
+//! * [`artifact`]: artifacts on disk
+//! * [`tensors`], [`parameters`]: parameter files, random starts, derived parameters
+//! * [`data`]: rows of evidence from files, checked against the circuit's variables
+
+//! * [`exchange`]: checkpoints of other programs
+//! * [`files`], [`numbers`]: what the others share
+
+pub mod artifact;
+pub mod files;
+pub mod numbers;
+pub mod parameters;
+pub mod tensors;

@@ -1,0 +1,102 @@
+//! The parameters of a circuit: read from a file, or made from a seed.
+//!
+//! * A loaded parameter has the shape the circuit wants, and no number that cannot be one: no NaN, no `+inf`, no negative
+//!   weight. Numbers are kept as they are; rows that do not sum to one give a warning.
+//! * A random parameter is a function of the seed and its name alone: see [`random`].
+//! * Derived parameters (indicators, exact tables of products) are always computed from the current values of their
+//!   sources; they are not in files.
+
+mod check;
+mod derive;
+mod error;
+pub mod random;
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+pub use error::{ParameterError, Problem};
+
+use crate::files::FileError;
+use crate::tensors::{self, TensorFile};
+use danaus_artifact::plan::Plan;
+use danaus_artifact::signature::ParameterShape;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Key of the circuit's fingerprint in the metadata of a parameter file.
+pub const FINGERPRINT: &str = "fingerprint";
+/// Key of the writer's version in the metadata of a parameter file.
+pub const VERSION: &str = "danaus_version";
+
+/// The values of all parameters of a plan, in its order: tables as log-probabilities, weights linear; row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameters {
+    values: Vec<Vec<f32>>,
+}
+
+/// Parameters, and what is odd about them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// The parameters.
+    pub parameters: Parameters,
+    /// Whole sentences.
+    pub warnings: Vec<String>,
+}
+
+impl Parameters {
+    /// By index of the plan's parameters.
+    pub fn values(&self) -> &[Vec<f32>] {
+        &self.values
+    }
+
+    /// In double precision, by name, derived ones included: what a reference evaluator takes.
+    pub fn values64(&self, plan: &Plan) -> BTreeMap<String, Vec<f64>> {
+        let wide = |values: &Vec<f32>| values.iter().map(|value| f64::from(*value)).collect();
+        plan.parameters
+            .iter()
+            .zip(&self.values)
+            .map(|(parameter, values)| (parameter.name.clone(), wide(values)))
+            .collect()
+    }
+}
+
+/// Reads the parameters of a circuit from a safetensors file. A parameter that is not there is computed, if its start is
+/// not random and all it is computed from is there.
+pub fn load(path: &Path, plan: &Plan) -> Result<Loaded, ParameterError> {
+    let file = TensorFile::open(path)?;
+    let (values, used) = resolve::resolve(plan, Some(&file), None)?;
+    let mut warnings = check::notes(&file, plan, &used);
+    warnings.extend(check::rows(plan, &values));
+    Ok(Loaded { parameters: Parameters { values }, warnings })
+}
+
+/// Makes the parameters a circuit starts with. Tensors that the `start` file has, parameters themselves or what they are
+/// computed from, are taken from there.
+pub fn init(plan: &Plan, seed: u64, start: Option<&Path>) -> Result<Loaded, ParameterError> {
+    let file = start.map(TensorFile::open).transpose()?;
+    let (values, used) = resolve::resolve(plan, file.as_ref(), Some(seed))?;
+    let mut warnings = file.as_ref().map_or_else(Vec::new, |file| check::unknown(file, &used));
+    warnings.extend(check::rows(plan, &values));
+    Ok(Loaded { parameters: Parameters { values }, warnings })
+}
+
+/// Writes the parameters that belong in a file, with the circuit's fingerprint. Equal parameters give equal files.
+pub fn save(path: &Path, plan: &Plan, parameters: &Parameters) -> Result<(), FileError> {
+    let stored = plan.parameters.iter().zip(&parameters.values).filter(|(parameter, _)| parameter.is_stored());
+    let tensors: Vec<tensors::Tensor<'_>> = stored
+        .map(|(parameter, values)| (parameter.name.as_str(), tensor_shape(&parameter.shape), &values[..]))
+        .collect();
+    let notes =
+        BTreeMap::from([(FINGERPRINT, plan.fingerprint.clone()), (VERSION, env!("CARGO_PKG_VERSION").to_string())]);
+    tensors::write(path, &tensors, &notes)
+}
+
+/// The shape of a parameter's tensor in a file.
+pub fn tensor_shape(shape: &ParameterShape) -> Vec<usize> {
+    match *shape {
+        ParameterShape::Table { width, values } => vec![width, values],
+        ParameterShape::Weight { outputs, inputs, dense: true, .. } => vec![outputs, inputs],
+        ParameterShape::Weight { blocks, outputs, inputs, dense: false } => vec![blocks, outputs, inputs],
+        ParameterShape::Mixing { width, inputs } => vec![width, inputs],
+    }
+}

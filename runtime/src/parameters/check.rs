@@ -1,0 +1,84 @@
+//! What must hold for the numbers of a tensor, and what is worth a warning.
+
+use super::error::{Problem, names};
+use super::{FINGERPRINT, tensor_shape};
+use crate::tensors::TensorFile;
+use danaus_artifact::plan::Plan;
+use danaus_artifact::signature::{Parameter, ParameterShape};
+use std::collections::BTreeSet;
+
+/// How far the sum of a row may be from one before a warning.
+const TOLERANCE: f64 = 1e-4;
+
+/// The first number that cannot be one.
+pub(super) fn value(tensor: &str, shape: &ParameterShape, values: &[f32]) -> Option<Problem> {
+    let is_table = matches!(shape, ParameterShape::Table { .. });
+    let (sound, expected): (fn(f32) -> bool, _) = if is_table {
+        (|x| x < f32::INFINITY, "a table holds log-probabilities: numbers or -inf")
+    } else {
+        (|x| (0.0..f32::INFINITY).contains(&x), "weights are finite and not negative")
+    };
+    let at = values.iter().position(|x| !sound(*x))?;
+    let mut position = Vec::new();
+    let mut rest = at;
+    for size in tensor_shape(shape).into_iter().rev() {
+        position.insert(0, rest % size);
+        rest /= size;
+    }
+    Some(Problem::Value { tensor: tensor.to_string(), position, found: values[at], expected })
+}
+
+/// Warnings about a whole file: tensors that are not used, another circuit's fingerprint.
+pub(super) fn notes(file: &TensorFile, plan: &Plan, used: &BTreeSet<String>) -> Vec<String> {
+    let mut warnings = unknown(file, used);
+    if let Some(found) = file.note(FINGERPRINT)
+        && found != plan.fingerprint
+    {
+        warnings.push(format!(
+            "`{}` was written for a circuit with fingerprint {found}, this circuit has {}; its tensors fit all the same",
+            file.path().display(),
+            plan.fingerprint
+        ));
+    }
+    warnings
+}
+
+/// A warning about tensors that the circuit has no use for.
+pub(super) fn unknown(file: &TensorFile, used: &BTreeSet<String>) -> Vec<String> {
+    let unknown: Vec<String> = file.names().into_iter().filter(|name| !used.contains(name)).collect();
+    if unknown.is_empty() {
+        return Vec::new();
+    }
+    let (noun, verb) = if unknown.len() == 1 { ("tensor", "is") } else { ("tensors", "are") };
+    vec![format!("`{}`: {noun} {} {verb} not part of the circuit and not used", file.path().display(), names(&unknown))]
+}
+
+/// A warning for every stored parameter with a row that does not sum to one.
+pub(super) fn rows(plan: &Plan, values: &[Vec<f32>]) -> Vec<String> {
+    let stored = plan.parameters.iter().zip(values).filter(|(parameter, _)| parameter.is_stored());
+    stored.filter_map(|(parameter, values)| row_warning(parameter, values)).collect()
+}
+
+fn row_warning(parameter: &Parameter, values: &[f32]) -> Option<String> {
+    let (columns, is_table) = match parameter.shape {
+        ParameterShape::Table { values, .. } => (values, true),
+        ParameterShape::Weight { inputs, .. } | ParameterShape::Mixing { inputs, .. } => (inputs, false),
+    };
+    row_sums(&parameter.name, columns, is_table, values)
+}
+
+/// A warning about the row whose sum is farthest from one, if it is too far.
+pub(crate) fn row_sums(name: &str, columns: usize, is_table: bool, values: &[f32]) -> Option<String> {
+    let linear = |x: &f32| if is_table { f64::from(*x).exp() } else { f64::from(*x) };
+    let sums = values.chunks_exact(columns).map(|row| row.iter().map(linear).sum::<f64>());
+    let far: Vec<(usize, f64)> = sums.enumerate().filter(|(_, sum)| !((sum - 1.0).abs() <= TOLERANCE)).collect();
+    let worst = far.iter().max_by(|a, b| (a.1 - 1.0).abs().total_cmp(&(b.1 - 1.0).abs()))?;
+    Some(format!(
+        "tensor `{name}`: {} of {} rows do not sum to one, row {} is worst with {:.6}; they are used as they are, and \
+         likelihoods may not sum to one",
+        far.len(),
+        values.len() / columns,
+        worst.0,
+        worst.1
+    ))
+}

@@ -1,0 +1,54 @@
+//! Random rows. Row `r` of a tensor of `n` columns is `e / sum(e)` with `e` standard exponentials: uniform on the simplex
+//! (Devroye, Non-Uniform Random Variate Generation, 1986, section V.2).
+//!
+//! The bits are fixed by this definition, on every machine and for any number of threads: the stream is ChaCha8
+//! keyed with `BLAKE3("danaus parameter" || seed as 8 bytes, little-endian || name)`, nonce 0. The 64-bit number `k`
+//! (words `2k`, low, and `2k + 1`, high, of the stream) gives the `k`-th entry, row-major: `u = ((number >> 11) + 1) * 2^-53`,
+//! `e = -ln u`. A row is summed from its first entry to its last in double precision; the quotient is rounded to single precision.
+
+use crate::numbers::ln;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// Entries that are worth a thread.
+const GRAIN: usize = 1 << 16;
+
+/// `rows` rows of `columns` entries, as `entry` makes them from a probability.
+pub fn rows(seed: u64, name: &str, rows: usize, columns: usize, entry: fn(f64) -> f64) -> Vec<f32> {
+    let key = blake3::Hasher::new()
+        .update(b"danaus parameter")
+        .update(&seed.to_le_bytes())
+        .update(name.as_bytes())
+        .finalize();
+    let mut values = vec![0.0; rows * columns];
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let rows_each = rows.div_ceil(threads).max(GRAIN.div_ceil(columns));
+    std::thread::scope(|scope| {
+        for (part, values) in values.chunks_mut(rows_each * columns).enumerate() {
+            let first = part * rows_each * columns;
+            let mut fill = move || fill(*key.as_bytes(), first, values, columns, entry);
+            if first == 0 && rows <= rows_each {
+                fill();
+            } else {
+                scope.spawn(fill);
+            }
+        }
+    });
+    values
+}
+
+fn fill(key: [u8; 32], first: usize, values: &mut [f32], columns: usize, entry: fn(f64) -> f64) {
+    let mut stream = ChaCha8Rng::from_seed(key);
+    stream.set_word_pos(2 * first as u128);
+    let mut row = vec![0.0; columns];
+    for out in values.chunks_exact_mut(columns) {
+        for e in &mut row {
+            *e = -ln(((stream.next_u64() >> 11) + 1) as f64 * 2f64.powi(-53));
+        }
+        // The sum is zero only if every number of the row is the largest there is: a row of one, once in 2^53.
+        let sum = row.iter().sum::<f64>();
+        for (out, e) in out.iter_mut().zip(&row) {
+            *out = entry(if sum > 0.0 { e / sum } else { 1.0 / columns as f64 }) as f32;
+        }
+    }
+}
