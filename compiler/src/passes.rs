@@ -6,6 +6,11 @@
 //! Invariant: a pass never changes the value of the circuit, except where its page says so (`untied`,
 //! `--monarch`), and never edits a graph: it builds a new one.
 
+pub mod lower_monarch;
+pub mod prune;
+mod rebuild;
+pub mod share;
+
 use crate::circuit::verify::{VerifyError, verify};
 use crate::circuit::{Module, print::print};
 use std::time::{Duration, Instant};
@@ -46,7 +51,7 @@ pub struct PassContext {
 }
 
 /// All passes in the order in which they run.
-pub const PASSES: &[Pass] = &[];
+pub const PASSES: &[Pass] = &[lower_monarch::PASS, share::PASS, prune::PASS];
 
 /// The pass of this name.
 pub fn by_name(name: &str) -> Option<&'static Pass> {
