@@ -6,10 +6,15 @@
 //! Invariant: a pass never changes the value of the circuit, except where its page says so (`untied`,
 //! `--monarch`), and never edits a graph: it builds a new one.
 
+pub mod fold;
+pub mod fuse_layers;
 pub mod lower_monarch;
 pub mod prune;
 mod rebuild;
+pub mod roll;
 pub mod share;
+#[cfg(test)]
+mod structure_tests;
 
 use crate::circuit::verify::{VerifyError, verify};
 use crate::circuit::{Module, print::print};
@@ -51,7 +56,7 @@ pub struct PassContext {
 }
 
 /// All passes in the order in which they run.
-pub const PASSES: &[Pass] = &[lower_monarch::PASS, share::PASS, prune::PASS];
+pub const PASSES: &[Pass] = &[lower_monarch::PASS, share::PASS, prune::PASS, roll::PASS, fold::PASS, fuse_layers::PASS];
 
 /// The pass of this name.
 pub fn by_name(name: &str) -> Option<&'static Pass> {

@@ -22,7 +22,7 @@ pub mod packs;
 pub(crate) mod samples;
 pub mod shapes;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use danaus_artifact::plan::Plan;
 pub use lower::{PlanOptions, lower};

@@ -4,6 +4,7 @@ use crate::circuit::{
     Circuit, Domain, Init, LayerGraph, Op, Operand, ParamId, Parameter, ParameterShape, PartRef, SumKind, VarUse,
     VariableArray,
 };
+use crate::reference::{ParameterValues, evaluate};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -213,4 +214,18 @@ pub fn data(circuit: &Circuit, count: usize, seed: u64) -> Vec<Vec<Option<usize>
     let values = circuit.variables[0].domain.size();
     let value = |rng: &mut ChaCha8Rng| rng.random_bool(0.8).then(|| rng.random_range(0..values));
     (0..count).map(|_| (0..variables).map(|_| value(rng)).collect()).collect()
+}
+
+/// The values under the parameters' names.
+pub fn reference_values(circuit: &Circuit, values: &[Vec<f64>]) -> ParameterValues {
+    let mut named = ParameterValues::new();
+    for (parameter, values) in circuit.parameters.iter().zip(values) {
+        named.insert(parameter.name.clone(), values.clone());
+    }
+    named
+}
+
+/// What the reference evaluator says.
+pub fn reference(circuit: &Circuit, values: &ParameterValues, rows: &[Vec<Option<usize>>]) -> Vec<f64> {
+    evaluate(circuit, values, rows).expect("samples are complete")
 }
