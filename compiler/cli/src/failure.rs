@@ -31,7 +31,7 @@ impl Failure {
 
     /// A file cannot be read or written. `action` completes "cannot": "read", "write".
     pub fn file(action: &str, path: &Path, error: &std::io::Error) -> Self {
-        Failure::Usage(format!("cannot {action} `{}`: {}", path.display(), reason(error)))
+        Failure::Usage(format!("cannot {action} `{}`: {}", path.display(), error))
     }
 
     /// Prints the message and gives the exit code.
@@ -48,19 +48,5 @@ impl Failure {
             Failure::Reported => ExitCode::from(1),
             Failure::Closed => ExitCode::SUCCESS,
         }
-    }
-}
-
-/// What went wrong, in words that are the same on every system.
-pub fn reason(error: &std::io::Error) -> String {
-    use std::io::ErrorKind;
-    match error.kind() {
-        ErrorKind::NotFound => "there is no such file or folder".to_string(),
-        ErrorKind::PermissionDenied => "permission denied".to_string(),
-        ErrorKind::IsADirectory => "it is a folder".to_string(),
-        ErrorKind::NotADirectory => "a part of the path is not a folder".to_string(),
-        ErrorKind::StorageFull => "the disk is full".to_string(),
-        ErrorKind::InvalidData => "it is not UTF-8 text".to_string(),
-        _ => error.to_string(),
     }
 }

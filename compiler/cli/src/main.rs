@@ -18,6 +18,7 @@ mod commands;
 mod crash;
 mod failure;
 mod output;
+mod table;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
 //! Where the words of the command go: the product to stdout or a file, everything else to stderr.
 
 use crate::failure::Failure;
+use danaus_runtime::files;
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -31,31 +32,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if path == Path::new("-") {
         return print_bytes(bytes);
     }
-    replace(path, bytes).map_err(|error| Failure::file("write", path, &error))
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    // Pipes and devices cannot be replaced, only written to.
-    if path.exists() && !path.is_file() {
-        return std::fs::write(path, bytes);
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().permissions(new_file_permissions()).tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-#[cfg(unix)]
-fn new_file_permissions() -> std::fs::Permissions {
-    use std::os::unix::fs::PermissionsExt;
-    // The system takes away what the user's mask forbids.
-    std::fs::Permissions::from_mode(0o666)
-}
-
-#[cfg(not(unix))]
-fn new_file_permissions() -> std::fs::Permissions {
-    std::fs::metadata(".").map(|folder| folder.permissions()).expect("the current folder has permissions")
+    files::write(path, |out| out.write_all(bytes)).map_err(Failure::usage)
 }
 
 fn closed_or(error: &std::io::Error) -> Failure {

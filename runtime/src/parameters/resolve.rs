@@ -109,9 +109,11 @@ impl Resolver<'_> {
                 let &ParameterShape::Table { width, values } = shape else { panic!("an indicator is a table") };
                 Ok(Some(derive::indicator(width, values, *value)))
             }
-            Init::CopyOf { source, outputs, inputs } => {
+            Init::CopyOf { source, blocks: distinct, outputs, inputs } => {
                 let &ParameterShape::Weight { blocks, .. } = shape else { panic!("a copy is a weight") };
-                Ok(self.source(source, &dense(*outputs, *inputs))?.map(|values| values.repeat(blocks)))
+                let (distinct, outputs, inputs) = (*distinct, *outputs, *inputs);
+                let copied = ParameterShape::Weight { blocks: distinct, outputs, inputs, dense: distinct == 1 };
+                Ok(self.source(source, &copied)?.map(|values| values.repeat(blocks / distinct)))
             }
             Init::TableProduct { sources, normalize } => {
                 let &ParameterShape::Table { values, .. } = shape else { panic!("a product of tables is a table") };

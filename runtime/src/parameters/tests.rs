@@ -172,7 +172,7 @@ fn random_rows_do_not_depend_on_how_they_are_cut() {
 #[test]
 fn derived_starts_follow_their_formulas() {
     let ln = |values: &[f32]| values.iter().map(|x| x.ln()).collect::<Vec<f32>>();
-    let copy = Init::CopyOf { source: "a".into(), outputs: 2, inputs: 2 };
+    let copy = Init::CopyOf { source: "a".into(), blocks: 1, outputs: 2, inputs: 2 };
     let product = Init::WeightProduct { sources: vec![("a".into(), 2, 2), ("b".into(), 1, 2)] };
     let tables = |normalize| Init::TableProduct { sources: vec![("s".into(), 2), ("t".into(), 1)], normalize };
     let circuit = plan(vec![
@@ -211,7 +211,8 @@ fn derived_starts_follow_their_formulas() {
 
 #[test]
 fn sources_come_from_the_start_file_or_the_seed() {
-    let circuit = plan(vec![("m", blocks(2, 2, 2), Init::CopyOf { source: "f.t".into(), outputs: 2, inputs: 2 })]);
+    let circuit =
+        plan(vec![("m", blocks(2, 2, 2), Init::CopyOf { source: "f.t".into(), blocks: 1, outputs: 2, inputs: 2 })]);
     let random = init(&circuit, 5, None).unwrap().parameters;
     assert_eq!(random.values()[0], random::rows(5, "f.t", 2, 2, |p| p).repeat(2));
 
@@ -229,7 +230,7 @@ fn sources_come_from_the_start_file_or_the_seed() {
 
 #[test]
 fn a_cycle_is_an_error() {
-    let copy = Init::CopyOf { source: "m".into(), outputs: 2, inputs: 2 };
+    let copy = Init::CopyOf { source: "m".into(), blocks: 1, outputs: 2, inputs: 2 };
     let error = init(&plan(vec![("m", dense(2, 2), copy)]), 0, None).unwrap_err();
     assert!(matches!(error, ParameterError::Cycle { .. }));
 }

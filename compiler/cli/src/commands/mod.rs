@@ -1,6 +1,8 @@
 //! The verbs. One file each: its arguments with their help, and the function that does it.
 
 mod devices;
+mod explain;
+mod passes;
 
 use crate::failure::Failure;
 use clap::{Parser, Subcommand};
@@ -24,6 +26,10 @@ Exit codes: 0 done; 1 the program or the data is wrong; 2 the usage is wrong or 
 /// The verbs, in the order in which a user meets them.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Explains a rule of the language, with right and wrong programs
+    Explain(explain::Explain),
+    /// Lists the passes of the compiler in the order in which they run
+    Passes(passes::Passes),
     /// Shows the devices that circuits can be compiled for and run on here
     Devices(devices::Devices),
 }
@@ -31,6 +37,8 @@ pub enum Verb {
 /// Does what the verb says.
 pub fn run(verb: Verb) -> Result<(), Failure> {
     match verb {
+        Verb::Explain(arguments) => explain::run(&arguments),
+        Verb::Passes(arguments) => passes::run(&arguments),
         Verb::Devices(arguments) => devices::run(&arguments),
     }
 }
