@@ -21,7 +21,7 @@ mod sums;
 
 use crate::circuit::{Circuit, Module};
 pub use enumerate::{completions, explicit_marginal, total_log_probability};
-pub use parameters::ParameterValues;
+pub use parameters::{ParameterValues, parameter_numbers};
 pub use random::{RandomOptions, random_values, random_values_with};
 use thiserror::Error;
 

@@ -58,17 +58,16 @@ impl Tensor {
     }
 }
 
-/// All parameters of a circuit, in order.
-pub(super) fn resolve(circuit: &Circuit, values: &ParameterValues) -> Result<Vec<Tensor>, ReferenceError> {
+/// The numbers of all parameters of a circuit, in order: tables as logarithms, weights linear.
+pub fn parameter_numbers(circuit: &Circuit, values: &ParameterValues) -> Result<Vec<Vec<f64>>, ReferenceError> {
     let resolver = Resolver { circuit, values };
-    circuit
-        .parameters
-        .iter()
-        .map(|parameter| {
-            let numbers = resolver.of_parameter(parameter, &mut Vec::new())?;
-            tensor(parameter, numbers)
-        })
-        .collect()
+    circuit.parameters.iter().map(|parameter| resolver.of_parameter(parameter, &mut Vec::new())).collect()
+}
+
+/// All parameters of a circuit, in order, in log space.
+pub(super) fn resolve(circuit: &Circuit, values: &ParameterValues) -> Result<Vec<Tensor>, ReferenceError> {
+    let numbers = parameter_numbers(circuit, values)?;
+    circuit.parameters.iter().zip(numbers).map(|(parameter, numbers)| tensor(parameter, numbers)).collect()
 }
 
 struct Resolver<'a> {

@@ -1,0 +1,87 @@
+//! Every pass, and all of them together, keep the value of a circuit; so does the plan made from the result.
+
+mod common;
+
+use common::hmm::{Hmm, hmm};
+use common::random_circuit::{random_circuit, recipes};
+use common::{config, mismatch, parameters, random_rows, value};
+use danaus_compiler::circuit::{Circuit, Module};
+use danaus_compiler::passes::{DumpRequest, PASSES, PassContext, run, run_passes};
+use danaus_compiler::plan::interpret::interpret;
+use danaus_compiler::plan::{PlanOptions, lower};
+use danaus_compiler::reference::{ParameterValues, Row, parameter_numbers, random_values};
+use proptest::prelude::*;
+
+fn module(circuit: Circuit) -> Module {
+    Module { circuits: vec![circuit], product: None }
+}
+
+/// The value after each pass of the table, applied one after the other.
+fn each_pass_keeps_the_value(circuit: Circuit, values: &ParameterValues, rows: &[Row]) -> Result<(), String> {
+    let expected = value(&circuit, values, rows);
+    let mut module = module(circuit);
+    for pass in PASSES {
+        let single = std::slice::from_ref(pass);
+        module = run_passes(single, module, &PassContext::default(), &DumpRequest::default())
+            .map_err(|error| format!("{}: {error}", pass.name))?
+            .module;
+        if let Some(difference) = mismatch(&value(&module.circuits[0], values, rows), &expected, 1e-10) {
+            return Err(format!("{} changes the value: {difference}", pass.name));
+        }
+    }
+    Ok(())
+}
+
+/// The value that the plan of a circuit computes, walked in float64.
+fn planned(circuit: Circuit, values: &ParameterValues, rows: &[Row]) -> Vec<f64> {
+    let outcome = run(module(circuit), &PassContext::default(), &DumpRequest::default()).expect("the passes run");
+    let circuit = &outcome.module.circuits[0];
+    let numbers = parameter_numbers(circuit, values).expect("all parameters have values");
+    interpret(&lower(circuit, &PlanOptions::default()), &numbers, rows)
+}
+
+fn hmms() -> impl Strategy<Value = (Hmm, u64)> {
+    let monarch = prop_oneof![Just(vec![]), Just(vec![2, 3]), Just(vec![3, 2]), Just(vec![2, 2, 2]), Just(vec![4, 4])];
+    (2..12usize, 1..7usize, 2..5usize, monarch, any::<u64>()).prop_map(|(steps, states, values, monarch, seed)| {
+        let states = if monarch.is_empty() { states } else { monarch.iter().product() };
+        (Hmm { steps, states, values, monarch }, seed)
+    })
+}
+
+proptest! {
+    #![proptest_config(config(300))]
+
+    #[test]
+    fn passes_keep_the_value_of_random_circuits(recipe in recipes()) {
+        let circuit = random_circuit(&recipe);
+        let values = parameters(&circuit, recipe.seed, recipe.zeros);
+        let rows = random_rows(&circuit, recipe.seed, 6, 0.3);
+        prop_assert_eq!(each_pass_keeps_the_value(circuit, &values, &rows), Ok(()));
+    }
+
+    #[test]
+    fn passes_keep_the_value_of_chains((model, seed) in hmms()) {
+        let circuit = hmm(&model);
+        let values = random_values(&circuit, seed);
+        let rows = random_rows(&circuit, seed, 4, 0.2);
+        prop_assert_eq!(each_pass_keeps_the_value(circuit, &values, &rows), Ok(()));
+    }
+
+    #[test]
+    fn plans_compute_random_circuits(recipe in recipes()) {
+        let circuit = random_circuit(&recipe);
+        let values = parameters(&circuit, recipe.seed, recipe.zeros);
+        let rows = random_rows(&circuit, recipe.seed, 6, 0.3);
+        let expected = value(&circuit, &values, &rows);
+        prop_assert_eq!(mismatch(&planned(circuit, &values, &rows), &expected, 1e-10), None);
+    }
+
+    #[test]
+    fn plans_compute_chains((model, seed) in hmms()) {
+        let circuit = hmm(&model);
+        let values = random_values(&circuit, seed);
+        let rows = random_rows(&circuit, seed, 4, 0.2);
+        let expected = value(&circuit, &values, &rows);
+        prop_assert_eq!(mismatch(&planned(circuit, &values, &rows), &expected, 1e-10), None);
+    }
+}
