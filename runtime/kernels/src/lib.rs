@@ -1,1 +1,33 @@
-//! CubeCL kernels for the layers of probabilistic circuits.
+//! CubeCL kernels of the layers of probabilistic circuits, and the executor of kernel plans.
+//!
+//! This is the only crate that names CubeCL. One source serves all runtimes; kernels are specialised at compile
+//! time by the plan's [`Kernel`](danaus_artifact::plan::Kernel) and by the layout of the batch.
+//!
+//! Reading order: [`operand`] (how kernels read their operands), [`math`], one module per kernel ([`product`],
+//! [`kronecker`], [`stage`], [`narrow`], [`mixing`], [`permute`], [`rescale`]), [`launch`] (from the plan to device
+//! code), [`validate`] (what makes a plan safe to run), [`pack`] (layout of parameters), [`program`] (the executor).
+//!
+//! **Layout.** The arena is `[row][batch]`, batch innermost: the lanes of a vector are samples, a permutation of units
+//! is arithmetic on rows, and a weight is one number broadcast to all lanes.
+//!
+//! **Invariant.** A row of samples never influences another: `-inf` and underflow stay within their lane.
+
+pub mod error;
+pub mod kronecker;
+pub mod launch;
+pub mod math;
+pub mod mixing;
+pub mod narrow;
+pub mod operand;
+pub mod pack;
+pub mod permute;
+pub mod product;
+pub mod program;
+pub mod rescale;
+pub mod stage;
+pub mod validate;
+
+pub use error::KernelError;
+pub use pack::{pack, pack_len};
+pub use program::{Program, Stats};
+pub use validate::validate;

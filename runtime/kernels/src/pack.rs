@@ -1,0 +1,75 @@
+//! Lays parameters out the way the kernels read them; the layouts are defined in [`danaus_artifact::plan`].
+//!
+//! Padding is zero: the rows of a panel beyond its outputs and the gaps between tensors.
+
+use danaus_artifact::plan::{CHUNK, Layout, Plan};
+use danaus_artifact::signature::ParameterShape;
+
+/// Floats of the packed parameters.
+pub fn pack_len(plan: &Plan) -> usize {
+    plan.packed_chunks as usize * CHUNK
+}
+
+/// Packs the parameters. `values[p]` belongs to `plan.parameters[p]`: tables hold logarithms `[width, values]`,
+/// weights are linear. Parameters without a pack are not looked at.
+///
+/// # Panics
+/// If the plan has not passed [`validate`](crate::validate::validate), or a tensor does not have the length its
+/// shape demands.
+pub fn pack(plan: &Plan, values: &[Vec<f32>]) -> Vec<f32> {
+    let mut packed = vec![0.0; pack_len(plan)];
+    for pack in &plan.packs {
+        let parameter = &plan.parameters[pack.parameter as usize];
+        let source = &values[pack.parameter as usize];
+        let target = &mut packed[pack.offset as usize * CHUNK..];
+        match (pack.layout, &parameter.shape) {
+            (Layout::Table, ParameterShape::Table { width, values }) => {
+                check(&parameter.name, source, width * values);
+                pack_table(source, *values, target);
+            }
+            (Layout::Panels { tile }, ParameterShape::Weight { blocks, outputs, inputs, .. }) => {
+                check(&parameter.name, source, blocks * outputs * inputs);
+                pack_panels(source, [*blocks, *outputs, *inputs], tile as usize, target);
+            }
+            (Layout::Mixing, ParameterShape::Mixing { width, inputs }) => {
+                check(&parameter.name, source, width * inputs);
+                target[..source.len()].copy_from_slice(source);
+            }
+            (layout, shape) => panic!("`{}` of shape {shape:?} cannot be packed as {layout:?}", parameter.name),
+        }
+    }
+    packed
+}
+
+fn check(name: &str, source: &[f32], expected: usize) {
+    assert_eq!(source.len(), expected, "the parameter `{name}` has the wrong length");
+}
+
+fn pack_table(source: &[f32], values: usize, target: &mut [f32]) {
+    for (row, to) in source.chunks_exact(values).zip(target.chunks_exact_mut(values + 1)) {
+        to[..values].copy_from_slice(row);
+        to[values] = log_sum(row);
+    }
+}
+
+fn pack_panels(source: &[f32], [blocks, outputs, inputs]: [usize; 3], tile: usize, target: &mut [f32]) {
+    let panels = outputs.div_ceil(tile);
+    for block in 0..blocks {
+        for output in 0..outputs {
+            let row = &source[(block * outputs + output) * inputs..][..inputs];
+            let panel = &mut target[(block * panels + output / tile) * inputs * tile..][..inputs * tile];
+            for (input, &weight) in row.iter().enumerate() {
+                panel[input * tile + output % tile] = weight;
+            }
+        }
+    }
+}
+
+/// `ln(sum(exp(row)))` in double precision; `-inf` for a row of `-inf`.
+fn log_sum(row: &[f32]) -> f32 {
+    let high = row.iter().fold(f64::NEG_INFINITY, |high, &x| high.max(f64::from(x)));
+    if high == f64::NEG_INFINITY {
+        return f32::NEG_INFINITY;
+    }
+    (high + row.iter().map(|&x| (f64::from(x) - high).exp()).sum::<f64>().ln()) as f32
+}

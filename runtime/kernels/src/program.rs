@@ -1,0 +1,361 @@
+//! Runs a kernel plan: owns the buffers of the device and walks the steps.
+//!
+//! A launch is queued, not awaited; the results are read at the end. Buffers are kept between calls of equal
+//! batch. Device code is compiled when a batch of a new layout is first seen.
+
+use crate::error::KernelError;
+use crate::launch::{Config, Layout, Memory, argument, grid};
+use crate::pack::pack_len;
+use crate::rescale::{rescale_kernel, restore_kernel, result_kernel};
+use crate::validate::{arrays, validate};
+use cubecl::Device;
+use cubecl::client::Client;
+use cubecl::prelude::*;
+use cubecl::server::Handle;
+use danaus_artifact::plan::{Launch, Loop, Plan, Step};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Launches queued between two flushes: beyond some thirty the CPU runtime becomes slow.
+const FLUSH: u64 = 8;
+
+/// What a program has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Stats {
+    /// Specialised kernels compiled.
+    pub kernels: usize,
+    /// Seconds spent compiling them.
+    pub compile_seconds: f64,
+    /// Launches queued.
+    pub launches: u64,
+    /// Bytes of device memory held.
+    pub bytes: u64,
+}
+
+/// A plan with its parameters on a device.
+pub struct Program {
+    pub(crate) plan: Arc<Plan>,
+    client: Client,
+    packed: Handle,
+    tables: Handle,
+    /// Number of values of every variable.
+    pub(crate) values: Vec<u32>,
+    units: usize,
+    session: Option<Session>,
+    compiled: HashSet<(Config, usize)>,
+    stats: Stats,
+}
+
+/// The buffers and kernels for one size of batch.
+pub(crate) struct Session {
+    pub(crate) batch: usize,
+    pub(crate) memory: Memory,
+    offsets: Handle,
+    /// By kernel and number of members.
+    configs: BTreeMap<(u32, u32), Config>,
+}
+
+impl Program {
+    /// Checks the plan and puts it and its packed parameters (see [`pack`](crate::pack::pack)) on the CPU.
+    pub fn new(plan: Arc<Plan>, packed: &[f32]) -> Result<Program, KernelError> {
+        validate(&plan)?;
+        if packed.len() != pack_len(&plan) {
+            return Err(KernelError::Parameters { expected: pack_len(&plan), found: packed.len() });
+        }
+        let client = Device::cpu().map_err(|error| KernelError::Device(format!("{error:?}")))?.client();
+        let units = client.properties().hardware.max_units_per_cube.max(1) as usize;
+        let upload = |bytes: &[u8], what| {
+            check_memory(&client, bytes.len() as u64, what)?;
+            // Empty buffers cannot be bound.
+            Ok(client.create_from_slice(if bytes.is_empty() { &[0; 64] } else { bytes }))
+        };
+        let packed = upload(f32::as_bytes(packed), "the parameters")?;
+        let tables = upload(u32::as_bytes(&plan.tables), "the plan's tables")?;
+        let (arrays, count) = arrays(&plan)?;
+        let mut values = Vec::with_capacity(count as usize);
+        for (index, &(_, size)) in arrays.iter().enumerate() {
+            let end = arrays.get(index + 1).map_or(count, |next| next.0);
+            values.resize(end as usize, size as u32);
+        }
+        let compiled = HashSet::new();
+        let mut program =
+            Program { plan, client, packed, tables, values, units, session: None, compiled, stats: Stats::default() };
+        program.stats.bytes = program.packed.size_in_used() + program.tables.size_in_used();
+        Ok(program)
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Log-likelihoods of a batch. `evidence` is `[variables][batch]`: indices of values, or the number of values of
+    /// the variable where it is missing.
+    pub fn forward(&mut self, evidence: &[u32], batch: usize) -> Result<Vec<f64>, KernelError> {
+        self.check_evidence(evidence, 0..self.values.len(), batch)?;
+        if batch == 0 {
+            return Ok(Vec::new());
+        }
+        self.prepare(batch)?;
+        self.upload_evidence(evidence, 0..self.values.len())?;
+        let plan = self.plan.clone();
+        let mut iterations = 0;
+        for step in &plan.steps {
+            match step {
+                Step::Launch(launch) => self.launch(launch, iterations, 0, 0)?,
+                Step::Loop(body) => {
+                    for iteration in 0..u64::from(body.steps) {
+                        self.iterate(body, iteration, 0)?;
+                    }
+                    iterations = u64::from(body.steps);
+                    self.leave_loop(body, iterations)?;
+                }
+            }
+        }
+        self.result()
+    }
+
+    /// What has been done so far.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// Checks that evidence `[variables in range][batch]` holds legal indices.
+    pub(crate) fn check_evidence(
+        &self,
+        evidence: &[u32],
+        variables: std::ops::Range<usize>,
+        batch: usize,
+    ) -> Result<(), KernelError> {
+        if evidence.len() != variables.len() * batch {
+            let expected = format!("{} variables by {batch} samples", variables.len());
+            let found = evidence.len();
+            return Err(KernelError::Evidence(format!("expected {expected}, found {found} numbers")));
+        }
+        for (variable, row) in variables.zip(evidence.chunks_exact(batch.max(1))) {
+            let values = self.values[variable];
+            if let Some(&index) = row.iter().find(|&&index| index > values) {
+                return Err(KernelError::Evidence(format!(
+                    "variable {variable} has {values} values, but one of its indices is {index}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the buffers for a batch and compiles the kernels for its layout.
+    pub(crate) fn prepare(&mut self, batch: usize) -> Result<(), KernelError> {
+        if self.session.as_ref().is_some_and(|session| session.batch == batch) {
+            return Ok(());
+        }
+        self.session = None;
+        let layout = Layout::new(batch, self.units);
+        let configs = self.configs(layout);
+        let row_bytes = layout.samples() as u64 * 4;
+        let vector_bytes = layout.lanes as u64 * 4;
+        let scratch_vectors = configs.values().map(Config::scratch).max().unwrap_or(0).max(1) * layout.units;
+        let arena = self.allocate(u64::from(self.plan.rows) * row_bytes, "the activations")?;
+        let scratch = self.allocate(scratch_vectors as u64 * vector_bytes, "the scratch memory")?;
+        let offsets = self.allocate(2 * row_bytes, "the offsets")?;
+        self.stats.bytes =
+            [&self.packed, &self.tables, &arena, &scratch, &offsets].iter().map(|handle| handle.size_in_used()).sum();
+        let (packed, tables, evidence) = (self.packed.clone(), self.tables.clone(), self.tables.clone());
+        let memory = Memory { layout, arena, scratch, packed, tables, evidence };
+        self.session = Some(Session { batch, memory, offsets, configs });
+        self.compile()
+    }
+
+    fn configs(&self, layout: Layout) -> BTreeMap<(u32, u32), Config> {
+        let launches = self.plan.steps.iter().flat_map(|step| match step {
+            Step::Launch(launch) => std::slice::from_ref(launch),
+            Step::Loop(body) => &body.body,
+        });
+        launches
+            .map(|launch| {
+                let kernel = &self.plan.kernels[launch.kernel as usize];
+                ((launch.kernel, launch.members), Config::new(kernel, launch.members as usize, layout))
+            })
+            .collect()
+    }
+
+    fn allocate(&self, bytes: u64, what: &'static str) -> Result<Handle, KernelError> {
+        check_memory(&self.client, bytes, what)?;
+        Ok(self.client.empty(bytes as usize))
+    }
+
+    /// Compiles what is new by launching it without work, one at a time, so that an error names its kernel.
+    fn compile(&mut self) -> Result<(), KernelError> {
+        let session = self.session.as_ref().expect("a batch was prepared");
+        let lanes = session.memory.layout.lanes;
+        let mut seen = Vec::new();
+        for config in session.configs.values() {
+            if self.compiled.contains(&(config.clone(), lanes)) {
+                continue;
+            }
+            let start = Instant::now();
+            // SAFETY: no members, hence no access.
+            unsafe { config.launch(&self.client, &session.memory, [0, 0, 0, 0]) };
+            self.wait().map_err(|error| KernelError::Device(format!("{error} (while compiling {config:?})")))?;
+            seen.push((config.clone(), lanes));
+            self.compiled.insert((config.clone(), lanes));
+            self.stats.compile_seconds += start.elapsed().as_secs_f64();
+            self.stats.kernels += 1;
+        }
+        Ok(())
+    }
+
+    /// Puts evidence `[variables in range][batch]` on the device; the samples of the padding miss every value.
+    pub(crate) fn upload_evidence(
+        &mut self,
+        evidence: &[u32],
+        variables: std::ops::Range<usize>,
+    ) -> Result<(), KernelError> {
+        let session = self.session.as_mut().expect("a batch was prepared");
+        let samples = session.memory.layout.samples();
+        let mut padded = vec![0; (variables.len() * samples).max(samples)];
+        for ((row, to), variable) in
+            evidence.chunks_exact(session.batch).zip(padded.chunks_exact_mut(samples)).zip(variables)
+        {
+            to[..row.len()].copy_from_slice(row);
+            to[row.len()..].fill(self.values[variable]);
+        }
+        check_memory(&self.client, padded.len() as u64 * 4, "the evidence")?;
+        session.memory.evidence = self.client.create_from_slice(u32::as_bytes(&padded));
+        let zeros = vec![0.0f64; samples];
+        session.offsets = self.client.create_from_slice(f64::as_bytes(&zeros));
+        Ok(())
+    }
+
+    /// Queues a launch of iteration `iteration`; variables are counted from `base`.
+    pub(crate) fn launch(
+        &mut self,
+        launch: &Launch,
+        parity: u64,
+        iteration: u64,
+        base: u32,
+    ) -> Result<(), KernelError> {
+        let session = self.session.as_ref().expect("a batch was prepared");
+        let config = &session.configs[&(launch.kernel, launch.members)];
+        let place = [launch.table[(parity % 2) as usize], launch.members, iteration as u32, base];
+        // SAFETY: the plan was validated, and the buffers were made for it and for this layout.
+        unsafe { config.launch(&self.client, &session.memory, place) };
+        self.queued()
+    }
+
+    /// Queues one iteration of a loop, and the rescaling if it is due.
+    pub(crate) fn iterate(&mut self, body: &Loop, iteration: u64, base: u32) -> Result<(), KernelError> {
+        for launch in &body.body {
+            self.launch(launch, iteration, iteration, base)?;
+        }
+        if (iteration + 1) % u64::from(body.rescale) != 0 {
+            return Ok(());
+        }
+        let session = self.session.as_ref().expect("a batch was prepared");
+        let layout = session.memory.layout;
+        let (count, dim) = grid(layout);
+        let carry = body.carry[((iteration + 1) % 2) as usize];
+        // SAFETY: the carry was checked to lie within the arena.
+        unsafe {
+            rescale_kernel::launch_unchecked(
+                &self.client,
+                count,
+                dim,
+                layout.lanes,
+                argument(&session.memory.arena),
+                argument(&session.offsets),
+                carry,
+                body.width,
+                layout.vectors as u32,
+            );
+        }
+        self.queued()
+    }
+
+    /// Adds the offsets back to the carry, unless they are added to the root's value.
+    pub(crate) fn leave_loop(&mut self, body: &Loop, iterations: u64) -> Result<(), KernelError> {
+        if self.plan.root_offset {
+            return Ok(());
+        }
+        let session = self.session.as_ref().expect("a batch was prepared");
+        let layout = session.memory.layout;
+        let (count, dim) = grid(layout);
+        // SAFETY: the carry was checked to lie within the arena.
+        unsafe {
+            restore_kernel::launch_unchecked(
+                &self.client,
+                count,
+                dim,
+                layout.lanes,
+                argument(&session.memory.arena),
+                argument(&session.offsets),
+                body.carry[(iterations % 2) as usize],
+                body.width,
+                layout.vectors as u32,
+            );
+        }
+        self.queued()
+    }
+
+    /// Reads the root's values.
+    pub(crate) fn result(&mut self) -> Result<Vec<f64>, KernelError> {
+        let session = self.session.as_ref().expect("a batch was prepared");
+        let layout = session.memory.layout;
+        let (count, dim) = grid(layout);
+        let result = self.client.empty(layout.samples() * 8);
+        // SAFETY: the root was checked to lie within the arena.
+        unsafe {
+            result_kernel::launch_unchecked(
+                &self.client,
+                count,
+                dim,
+                layout.lanes,
+                argument(&session.memory.arena),
+                argument(&session.offsets),
+                argument(&result),
+                self.plan.root,
+                layout.vectors as u32,
+                self.plan.root_offset,
+            );
+        }
+        self.stats.launches += 1;
+        let bytes = self.client.read_one(result).map_err(|error| KernelError::Device(format!("{error:?}")))?;
+        Ok(f64::from_bytes(&bytes)[..session.batch].to_vec())
+    }
+
+    /// Waits for all queued work.
+    pub(crate) fn wait(&self) -> Result<(), KernelError> {
+        cubecl::future::block_on(self.client.sync()).map_err(|error| KernelError::Device(format!("{error:?}")))
+    }
+
+    fn queued(&mut self) -> Result<(), KernelError> {
+        self.stats.launches += 1;
+        if self.stats.launches % FLUSH == 0 {
+            self.client.flush().map_err(|error| KernelError::Device(format!("{error:?}")))?;
+        }
+        Ok(())
+    }
+}
+
+fn check_memory(client: &Client, needed: u64, what: &'static str) -> Result<(), KernelError> {
+    let available = client.properties().memory.max_page_size;
+    if needed > available {
+        return Err(KernelError::Memory { what, needed, available });
+    }
+    Ok(())
+}
+
+impl Program {
+    /// Fills the activations and the scratch memory for a batch with NaN, so that a test sees it when a kernel reads
+    /// what nothing has written.
+    #[doc(hidden)]
+    pub fn poison(&mut self, batch: usize) -> Result<(), KernelError> {
+        self.prepare(batch)?;
+        let session = self.session.as_mut().expect("a batch was prepared");
+        for buffer in [&mut session.memory.arena, &mut session.memory.scratch] {
+            let poison = vec![f32::NAN; (buffer.size_in_used() / 4) as usize];
+            *buffer = self.client.create_from_slice(f32::as_bytes(&poison));
+        }
+        Ok(())
+    }
+}
