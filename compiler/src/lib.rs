@@ -5,12 +5,15 @@
 //! ```
 
 pub mod ast;
+pub mod build;
 pub mod circuit;
 pub mod diagnostic;
 pub mod dump;
 pub mod explain;
 pub mod lex;
+pub mod model;
 pub mod parse;
 pub mod passes;
 pub mod plan;
 pub mod reference;
+pub mod regions;

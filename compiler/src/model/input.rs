@@ -1,0 +1,213 @@
+//! Inputs: a variable, a distribution, a table.
+
+use super::elaborate::Elaborator;
+use super::names::{are, count, index_count, nearest_help};
+use super::numbers;
+use super::weights::Given;
+use super::{Scope, UnitId, UnitKind, Variable, WeightsShape, array_of, spans};
+use crate::ast::{Attribute, Distribution, Number, Ref, Span};
+use crate::circuit::Domain;
+use crate::diagnostic::Diagnostic;
+use std::sync::Arc;
+
+const DISTRIBUTIONS: [&str; 3] = ["categorical", "bernoulli", "indicator"];
+const LATER: [&str; 4] = ["binomial", "gaussian", "normal", "logistic"];
+
+impl<'a> Elaborator<'a> {
+    /// Builds an instance of an input.
+    pub fn build_input(
+        &mut self,
+        instance: u32,
+        distribution: &'a Distribution,
+        list: &'a [Attribute],
+    ) -> Option<UnitId> {
+        let variable = self.variable(&distribution.variable);
+        let values: Vec<Option<i64>> = distribution.arguments.iter().map(|argument| self.integer(argument)).collect();
+        let attributes = self.attributes(list);
+        let misplaced = attributes.kind.as_ref().map(|(_, span)| (*span, "only a sum has a kind"));
+        let mixing = attributes.mixing_tie.map(|(_, span)| (span, "an input mixes nothing"));
+        if let Some((span, label)) = misplaced.or(mixing) {
+            let message = "this attribute does not belong to an input";
+            let fault = Diagnostic::error("attribute.misplaced", message, span, label);
+            self.reports.add(fault.help("an input may have `width`, `tie` and `weights`"));
+            return None;
+        }
+        if !self.known_distribution(distribution) {
+            return None;
+        }
+        let rows = attributes.weights.map(|(rows, _)| rows.len());
+        let width = match attributes.width {
+            Some((width, _)) => width,
+            None => Some(rows.unwrap_or(1)),
+        };
+        let variable = variable?;
+        let width = width?;
+        let domain = array_of(&self.variables, variable).array.domain;
+        self.check_domain(distribution, variable, domain)?;
+        let table = if distribution.name.value == "indicator" {
+            let fixed = attributes.tie.map(|tie| tie.span).or(attributes.weights.map(|(_, span)| span));
+            if let Some(span) = fixed {
+                let message = "an indicator is fixed: it has no weights to give or to tie";
+                self.reports.add(Diagnostic::error("attribute.misplaced", message, span, "not for an indicator"));
+                return None;
+            }
+            let value = self.literal(distribution, domain, values[0]?)?;
+            self.indicator(width, domain.size(), value, distribution.span)?
+        } else {
+            let given = self.given_table(distribution, attributes.weights, width, domain)?;
+            let shape = WeightsShape::Table { width, values: domain.size() };
+            self.weights_for(
+                attributes.tie,
+                |this| this.automatic_name(Some(instance)),
+                shape,
+                given,
+                distribution.span,
+            )?
+        };
+        let scope = self.single(variable);
+        self.add_unit(UnitKind::Input { variable, table }, width, scope, distribution.span)
+    }
+
+    fn single(&mut self, variable: u32) -> Arc<Scope> {
+        let needed = variable as usize + 1;
+        if self.singles.len() < needed {
+            self.singles.resize(needed, None);
+        }
+        self.singles[variable as usize].get_or_insert_with(|| Arc::new(Scope::single(variable))).clone()
+    }
+
+    fn known_distribution(&mut self, distribution: &Distribution) -> bool {
+        let name = distribution.name.value.as_str();
+        if !DISTRIBUTIONS.contains(&name) {
+            let message = if LATER.contains(&name) {
+                format!("the distribution `{name}` is not available yet")
+            } else {
+                format!("`{name}` is not a distribution")
+            };
+            let help = nearest_help(name, DISTRIBUTIONS.into_iter(), "distributions");
+            let fault = Diagnostic::error("input.distribution", message, distribution.name.span, "not known");
+            self.reports.add(fault.help(help));
+            return false;
+        }
+        let needed = usize::from(name == "indicator");
+        if distribution.arguments.len() == needed {
+            return true;
+        }
+        let usage = if needed == 1 { "indicator(x, value)".to_owned() } else { format!("{name}(x)") };
+        let message = format!("this distribution is written `{usage}`");
+        let further = count(distribution.arguments.len(), "further argument");
+        let label = format!("{further} after the variable");
+        let fault = Diagnostic::error("input.arguments", message, distribution.span, label);
+        self.reports.add(fault.help("the number of units is written after it: `width 4`"));
+        false
+    }
+
+    fn check_domain(&mut self, distribution: &Distribution, variable: u32, domain: Domain) -> Option<()> {
+        if distribution.name.value != "bernoulli" || domain == Domain::Binary {
+            return Some(());
+        }
+        let message = format!("`bernoulli` is for binary variables, but this one is {}", domain_text(domain));
+        let declared = array_of(&self.variables, variable).span;
+        let fault = Diagnostic::error("input.bernoulli", message, distribution.span, "not a binary variable");
+        let fault = fault.with(declared, format!("declared {} here", domain_text(domain)));
+        self.reports.add(fault.help("use `categorical`, or declare the variable `binary`"));
+        None
+    }
+
+    fn literal(&mut self, distribution: &'a Distribution, domain: Domain, value: i64) -> Option<usize> {
+        let (lo, hi) = match domain {
+            Domain::Categorical(size) => (0, size as i64),
+            Domain::Binary => (0, 2),
+            Domain::Integer(lo, hi) => (lo, hi),
+        };
+        if (lo..hi).contains(&value) {
+            return Some((value - lo) as usize);
+        }
+        let message = format!("{value} is not a value of this variable; its values are {lo}..{hi}");
+        let span = spans::of_expr(&distribution.arguments[0]);
+        self.report_instance(Diagnostic::error("indicator.value", message, span, format!("this is {value}")));
+        None
+    }
+
+    /// The numbers of a table. `None` if they are faulty; `Some(None)` if there are none.
+    fn given_table(
+        &mut self,
+        distribution: &Distribution,
+        weights: Option<(&'a Vec<Vec<Number>>, Span)>,
+        width: usize,
+        domain: Domain,
+    ) -> Option<Given> {
+        let Some((rows, span)) = weights else { return Some(None) };
+        let is_short = distribution.name.value == "bernoulli" && rows.iter().all(|row| row.len() == 1);
+        let shape = (width, domain.size());
+        let numbers = self.numbers(span, shape, |reports| {
+            if is_short && rows.len() == width {
+                return bernoulli(rows, reports);
+            }
+            numbers::distributions(rows, span, shape, ("unit", "value of the variable"), reports)
+        })?;
+        Some(Some((numbers, span)))
+    }
+
+    /// The index of a variable.
+    fn variable(&mut self, reference: &'a Ref) -> Option<u32> {
+        let name = &reference.name;
+        let Some(known) = self.variable_names.get(name.value.as_str()).copied() else {
+            let message = format!("there is no variable called `{}`", name.value);
+            let known = self.variable_names.keys().copied();
+            let mut help = nearest_help(&name.value, known, "variables");
+            if self.symbol_names.contains_key(name.value.as_str()) {
+                help = "an input is a distribution of a variable, not of a region".to_owned();
+            }
+            self.reports.add(Diagnostic::error("name.unknown", message, name.span, "unknown name").help(help));
+            return None;
+        };
+        let variable = known?;
+        let Variable { array, first, span, .. } = &self.variables[variable as usize];
+        let (shape, first, span) = (array.shape.clone(), *first, *span);
+        if shape.len() != reference.indices.len() {
+            let needed = index_count(shape.len());
+            let message =
+                format!("the variable `{}` has {needed}, but {} given", name.value, are(reference.indices.len()));
+            let fault = Diagnostic::error("index.count", message, reference.span, "wrong number of indices");
+            self.reports.add(fault.with(span, "declared here"));
+            return None;
+        }
+        let indices = self.indices(reference)?;
+        let mut position = 0;
+        for (axis, (index, extent)) in indices.iter().zip(&shape).enumerate() {
+            if *index < 0 || *index as u64 >= *extent as u64 {
+                let message =
+                    format!("index {index} is outside of `{}`, which has the indices 0..{extent} here", name.value);
+                let place = spans::of_expr(&reference.indices[axis]);
+                let fault = Diagnostic::error("index.range", message, place, format!("this is {index}"));
+                self.report_instance(fault.with(span, "declared here"));
+                return None;
+            }
+            position = position * extent + *index as usize;
+        }
+        Some(first + position as u32)
+    }
+}
+
+/// `[p]` for each unit: the probability of 1.
+fn bernoulli(rows: &[Vec<Number>], reports: &mut super::reports::Reports) -> Option<Vec<f64>> {
+    for row in rows {
+        numbers::check_signs(row, reports)?;
+        if row[0].value > 1.0 {
+            let message = format!("a probability is at most 1, but this is {}", row[0].value);
+            reports.add(Diagnostic::error("weights.probability", message, row[0].span, "more than 1"));
+            return None;
+        }
+    }
+    Some(rows.iter().flat_map(|row| [1.0 - row[0].value, row[0].value]).collect())
+}
+
+/// A domain as it is written.
+pub(super) fn domain_text(domain: Domain) -> String {
+    match domain {
+        Domain::Categorical(size) => format!("categorical({size})"),
+        Domain::Binary => "binary".to_owned(),
+        Domain::Integer(lo, hi) => format!("integer({lo}..{hi})"),
+    }
+}

@@ -1,0 +1,91 @@
+//! Which instance refers to which.
+
+use super::elaborate::Elaborator;
+use super::names::{are, index_count, nearest_help};
+use super::{declare, element};
+use crate::ast::{ItemKind, Ref, RegionExpr};
+use crate::diagnostic::Diagnostic;
+use std::ops::Range;
+
+impl<'a> Elaborator<'a> {
+    /// Resolves the references of all instances.
+    pub fn refer(&mut self) {
+        for instance in 0..self.declared.len() as u32 {
+            if let ItemKind::Region { value, .. } = &self.item(instance).kind {
+                self.enter(instance);
+                self.declared[instance as usize].references = self.refer_in(value);
+            }
+        }
+        self.loops.clear();
+    }
+
+    /// Resolves the references of an expression in the order of writing.
+    pub fn refer_in(&mut self, value: &'a RegionExpr) -> Range<u32> {
+        let start = self.references.len() as u32;
+        self.collect(value);
+        start..self.references.len() as u32
+    }
+
+    fn collect(&mut self, value: &'a RegionExpr) {
+        match value {
+            RegionExpr::Ref(reference) => {
+                let target = self.target(reference);
+                self.references.push(target);
+            }
+            RegionExpr::Hadamard(parts, _) | RegionExpr::Kronecker(parts, _) | RegionExpr::Mixture(parts, _) => {
+                parts.iter().for_each(|part| self.collect(part));
+            }
+            RegionExpr::Sum(sum) => sum.operands.iter().for_each(|(_, operand)| self.collect(operand)),
+        }
+    }
+
+    fn target(&mut self, reference: &'a Ref) -> Option<u32> {
+        let name = &reference.name;
+        let Some(symbol) = self.symbol_names.get(name.value.as_str()).copied() else {
+            self.unknown_region(reference);
+            return None;
+        };
+        let known = &self.symbols[symbol as usize];
+        if known.rank != reference.indices.len() {
+            let needed = index_count(known.rank);
+            let message = format!("`{}` has {needed}, but {} given", name.value, are(reference.indices.len()));
+            let fault = Diagnostic::error("index.count", message, reference.span, "wrong number of indices");
+            let fault = fault.with(known.span, "declared here");
+            self.reports.add(fault);
+            return None;
+        }
+        let indices = self.indices(reference)?;
+        let known = &self.symbols[symbol as usize];
+        let target = known.instances.get(indices.as_slice()).copied();
+        if target.is_none() && !known.broken {
+            let written = element(&name.value, &indices);
+            let fault = Diagnostic::error("index.range", format!("`{written}` is not defined"), reference.span, {
+                format!("this is `{written}`")
+            });
+            let fault = fault.with(known.span, declare::defined_for(known));
+            self.report_instance(fault);
+        }
+        target
+    }
+
+    fn unknown_region(&mut self, reference: &Ref) {
+        let name = &reference.name;
+        let is_variable = self.variable_names.contains_key(name.value.as_str());
+        if !is_variable && self.names.contains_key(name.value.as_str()) {
+            return;
+        }
+        let message = format!("there is no input or region called `{}`", name.value);
+        let fault = Diagnostic::error("name.unknown", message, name.span, "unknown name");
+        let fault = if is_variable {
+            let (span, _) = self.names[name.value.as_str()];
+            let help = format!(
+                "give the variable a distribution first: `input {0}_input = categorical({0}) width 1`",
+                name.value
+            );
+            fault.with(span, format!("`{}` is a variable", name.value)).help(help)
+        } else {
+            fault.help(nearest_help(&name.value, self.symbol_names.keys().copied(), "inputs and regions"))
+        };
+        self.reports.add(fault);
+    }
+}
