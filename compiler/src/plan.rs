@@ -7,6 +7,7 @@
 //! * [`memory`] (`plan-memory`) gives values rows of the arena by their lifetimes
 //! * [`lower`](mod@lower) puts both together; [`homogeneous`] says where a loop may be rescaled
 //! * [`packs`] lays parameters out, [`shapes`] gives layers kernels, [`encode`] writes the records
+//! * [`print`](mod@print) writes plans for people, [`stats`](mod@stats) counts work and memory
 //! * [`interpret`] walks a plan in float64, slowly, to judge the planner without kernels
 //!
 //! Invariant: no launch writes rows that it reads.
@@ -18,11 +19,15 @@ pub mod kernels;
 pub mod lower;
 pub mod memory;
 pub mod packs;
+pub mod print;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod shapes;
+pub mod stats;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use danaus_artifact::plan::Plan;
 pub use lower::{PlanOptions, lower};
+pub use print::print;
+pub use stats::{Stats, stats};

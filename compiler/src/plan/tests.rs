@@ -108,3 +108,26 @@ fn plans_are_deterministic() {
     let plan = || lower(&tree(4, 3), &PlanOptions::default());
     assert_eq!(plan(), plan());
 }
+
+#[test]
+fn plans_print() {
+    let circuit = rolled(&dense_hmm(6, 20));
+    let text = super::print(&lower(&circuit, &PlanOptions { fingerprint: "f".into(), ..PlanOptions::default() }));
+    let (_, steps) = text.split_once("steps\n").expect("steps");
+    let expected = "  k0 %0: rows 0..20 = x[5] @emission
+  loop 5 times, carry in rows 0..20 and rows 20..40 in turns, rescaled every 16
+    k1 %1/%1: rows 20..40 = @transition of rows 0..20 * x[4 - i] @emission
+      odd: rows 0..20 = @transition of rows 20..40 * x[4 - i] @emission
+  k2 %2: row 40 = @initial of rows 0..20
+    odd: row 40 = @initial of rows 20..40
+root
+  row 40, plus the offset of the loop
+";
+    assert_eq!(steps, expected);
+}
+
+/// What is left of a circuit after `roll` and `fuse-layers`.
+fn rolled(circuit: &Circuit) -> Circuit {
+    let rolled = Circuit { graph: crate::passes::roll::rewrite(&circuit.graph), ..circuit.clone() };
+    Circuit { graph: crate::passes::fuse_layers::rewrite(&rolled.graph, &rolled), ..rolled }
+}
