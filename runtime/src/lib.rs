@@ -14,6 +14,7 @@
 //! * [`files`], [`numbers`]: what the others share
 
 pub mod artifact;
+pub mod data;
 pub mod files;
 pub mod numbers;
 pub mod parameters;

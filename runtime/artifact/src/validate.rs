@@ -106,9 +106,10 @@ fn check_parameter(parameter: &Parameter) -> Result<(), String> {
         (Init::Random, _) => true,
         (Init::Given(numbers), _) => numbers.len() as u64 == size,
         (Init::Indicator { value }, ParameterShape::Table { values, .. }) => value < values,
-        (Init::CopyOf { outputs: o, inputs: i, .. }, ParameterShape::Weight { outputs, inputs, .. }) => {
-            (o, i) == (outputs, inputs)
-        }
+        (
+            Init::CopyOf { blocks: b, outputs: o, inputs: i, .. },
+            ParameterShape::Weight { blocks, outputs, inputs, .. },
+        ) => (o, i) == (outputs, inputs) && (1..=*blocks).contains(b),
         (Init::TableProduct { sources, .. }, ParameterShape::Table { width, .. }) => {
             let widths: Vec<usize> = sources.iter().map(|(_, width)| *width).collect();
             product(&widths) == Some(*width as u64)

@@ -113,7 +113,8 @@ impl Resolver<'_> {
                 let &ParameterShape::Weight { blocks, .. } = shape else { panic!("a copy is a weight") };
                 let (distinct, outputs, inputs) = (*distinct, *outputs, *inputs);
                 let copied = ParameterShape::Weight { blocks: distinct, outputs, inputs, dense: distinct == 1 };
-                Ok(self.source(source, &copied)?.map(|values| values.repeat(blocks / distinct)))
+                let cycled = |values: Vec<f32>| values.into_iter().cycle().take(blocks * outputs * inputs).collect();
+                Ok(self.source(source, &copied)?.map(cycled))
             }
             Init::TableProduct { sources, normalize } => {
                 let &ParameterShape::Table { values, .. } = shape else { panic!("a product of tables is a table") };

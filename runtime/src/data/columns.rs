@@ -1,0 +1,116 @@
+//! The variables of a circuit as columns of data.
+
+use danaus_artifact::signature::{Domain, VariableArray};
+
+/// The columns, array after array, the last axis fastest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Columns {
+    arrays: Vec<VariableArray>,
+    /// The first column of each array.
+    firsts: Vec<usize>,
+    domains: Vec<Domain>,
+}
+
+/// What a file says at one place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cell {
+    /// No value.
+    Missing,
+    /// A whole number.
+    Whole(i128),
+    /// Something else.
+    Other,
+}
+
+impl Columns {
+    /// The columns of a circuit.
+    pub fn new(variables: &[VariableArray]) -> Columns {
+        let mut columns = Columns { arrays: variables.to_vec(), firsts: Vec::new(), domains: Vec::new() };
+        for array in variables {
+            columns.firsts.push(columns.domains.len());
+            let count: usize = array.shape.iter().product();
+            columns.domains.resize(columns.domains.len() + count, array.domain);
+        }
+        columns
+    }
+
+    /// The number of columns.
+    pub fn len(&self) -> usize {
+        self.domains.len()
+    }
+
+    /// Whether the circuit has no variables.
+    pub fn is_empty(&self) -> bool {
+        self.domains.is_empty()
+    }
+
+    /// The domain of a column.
+    pub fn domain(&self, column: usize) -> Domain {
+        self.domains[column]
+    }
+
+    /// The name of a column: `x`, `x[3]`, `p[0, 2]`.
+    pub fn name(&self, column: usize) -> String {
+        let array = self.firsts.partition_point(|first| *first <= column) - 1;
+        let mut rest = column - self.firsts[array];
+        let mut indices = Vec::new();
+        for size in self.arrays[array].shape.iter().rev() {
+            indices.insert(0, (rest % size).to_string());
+            rest /= size;
+        }
+        let name = &self.arrays[array].name;
+        if indices.is_empty() { name.clone() } else { format!("{name}[{}]", indices.join(", ")) }
+    }
+
+    /// All columns, for messages: `x[0] to x[255]`.
+    pub fn span(&self) -> String {
+        match self.len() {
+            0 => "none".to_string(),
+            1 => format!("`{}`", self.name(0)),
+            len => format!("`{}` to `{}`", self.name(0), self.name(len - 1)),
+        }
+    }
+
+    /// The domain of all columns, if they have the same.
+    pub fn uniform(&self) -> Option<Domain> {
+        let first = *self.domains.first()?;
+        self.domains.iter().all(|domain| *domain == first).then_some(first)
+    }
+
+    /// The index that stands for a missing value.
+    pub fn missing(&self, column: usize) -> u32 {
+        self.domains[column].size() as u32
+    }
+
+    /// The index of what a file says; `None` if it is no value of the column.
+    pub fn index(&self, column: usize, cell: Cell) -> Option<u32> {
+        index(self.domains[column], cell)
+    }
+}
+
+/// The index of what a file says; `None` if it is no value of the domain. `-1` is missing where it is no value.
+pub fn index(domain: Domain, cell: Cell) -> Option<u32> {
+    let low = match domain {
+        Domain::Integer(lo, _) => lo,
+        Domain::Categorical(_) | Domain::Binary => 0,
+    };
+    let size = domain.size() as i128;
+    match cell {
+        Cell::Missing => Some(size as u32),
+        Cell::Other => None,
+        Cell::Whole(value) => match value - i128::from(low) {
+            index if (0..size).contains(&index) => Some(index as u32),
+            _ if value == -1 => Some(size as u32),
+            _ => None,
+        },
+    }
+}
+
+/// A domain as it is written, and its values: `categorical(27), whose values are 0 to 26`.
+pub fn describe(domain: Domain) -> String {
+    match domain {
+        Domain::Categorical(size) => format!("categorical({size}), whose values are 0 to {}", size - 1),
+        Domain::Binary => "binary, whose values are 0 and 1".to_string(),
+        Domain::Integer(lo, hi) => format!("integer({lo}..{hi}), whose values are {lo} to {}", hi - 1),
+    }
+}
