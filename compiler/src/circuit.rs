@@ -15,9 +15,10 @@
 //!   refer to the same parameter.
 //!
 //! The semantics of each operation is written at [`Op`]; [`verify`] checks the contract, [`print`] and
-//! `read` are the text form, [`scope`] says which variables a layer is about.
+//! [`read`] are the text form, [`scope`] says which variables a layer is about.
 
 pub mod print;
+pub mod read;
 pub mod scope;
 pub mod verify;
 

@@ -9,6 +9,7 @@
 pub mod fold;
 pub mod fuse_layers;
 pub mod lower_monarch;
+pub mod multiply_circuits;
 pub mod prune;
 mod rebuild;
 pub mod roll;
@@ -56,7 +57,15 @@ pub struct PassContext {
 }
 
 /// All passes in the order in which they run.
-pub const PASSES: &[Pass] = &[lower_monarch::PASS, share::PASS, prune::PASS, roll::PASS, fold::PASS, fuse_layers::PASS];
+pub const PASSES: &[Pass] = &[
+    multiply_circuits::PASS,
+    lower_monarch::PASS,
+    share::PASS,
+    prune::PASS,
+    roll::PASS,
+    fold::PASS,
+    fuse_layers::PASS,
+];
 
 /// The pass of this name.
 pub fn by_name(name: &str) -> Option<&'static Pass> {
