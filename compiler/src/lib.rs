@@ -14,6 +14,7 @@ pub mod lex;
 pub mod model;
 pub mod parse;
 pub mod passes;
+pub mod pipeline;
 pub mod plan;
 pub mod reference;
 pub mod regions;
