@@ -46,7 +46,16 @@ fn kind(token: Token<'_>) -> &'static str {
 
 /// The syntax tree of the file with the content `text`.
 pub fn ast(file: &File, text: &str) -> String {
-    let mut dump = Dump { source: Lines::new(text), lines: String::new(), depth: 0 };
+    write(file, Some(Lines::new(text)))
+}
+
+/// The syntax tree without places: equal for equal trees.
+pub fn shape(file: &File) -> String {
+    write(file, None)
+}
+
+fn write(file: &File, source: Option<Lines<'_>>) -> String {
+    let mut dump = Dump { source, lines: String::new(), depth: 0 };
     dump.line("file", None);
     dump.depth = 1;
     for path in &file.uses {
@@ -106,7 +115,7 @@ fn reference(value: &Ref) -> String {
 }
 
 struct Dump<'t> {
-    source: Lines<'t>,
+    source: Option<Lines<'t>>,
     lines: String,
     depth: usize,
 }
@@ -115,9 +124,9 @@ impl Dump<'_> {
     fn line(&mut self, content: impl AsRef<str>, span: Option<Span>) {
         self.lines.push_str(&"  ".repeat(self.depth));
         self.lines.push_str(content.as_ref());
-        if let Some(span) = span {
-            let (from_line, from) = self.source.position(span.start);
-            let (to_line, to) = self.source.position(span.end);
+        if let (Some(span), Some(source)) = (span, &self.source) {
+            let (from_line, from) = source.position(span.start);
+            let (to_line, to) = source.position(span.end);
             self.lines.push_str(&format!("  @{from_line}:{from}-{to_line}:{to}"));
         }
         self.lines.push('\n');

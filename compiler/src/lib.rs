@@ -10,6 +10,7 @@ pub mod circuit;
 pub mod diagnostic;
 pub mod dump;
 pub mod explain;
+pub mod format;
 pub mod lex;
 pub mod model;
 pub mod parse;
