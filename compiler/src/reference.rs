@@ -127,18 +127,21 @@ pub fn evaluate_units(
 }
 
 /// The log-likelihood of each row under a module. If its product is pending, this is the unnormalized product:
-/// the sum of the log-likelihoods of the factors, which is defined for complete evidence only.
+/// the sum of the log-likelihoods of the factors, which is defined for complete evidence only. The tensors of factor `k`,
+/// counted from 1, are then named as `multiply-circuits` names them: `k.` and their own name.
 pub fn evaluate_module(module: &Module, values: &ParameterValues, rows: &[Row]) -> Result<Vec<f64>, ReferenceError> {
-    if module.product.is_some() {
-        for (row, evidence) in rows.iter().enumerate() {
-            if let Some(variable) = evidence.iter().position(Option::is_none) {
-                return Err(ReferenceError::MissingEvidence { row, variable });
-            }
+    if module.product.is_none() {
+        return evaluate(&module.circuits[0], values, rows);
+    }
+    for (row, evidence) in rows.iter().enumerate() {
+        if let Some(variable) = evidence.iter().position(Option::is_none) {
+            return Err(ReferenceError::MissingEvidence { row, variable });
         }
     }
     let mut total = vec![0.0; rows.len()];
-    for circuit in &module.circuits {
-        for (sum, value) in total.iter_mut().zip(evaluate(circuit, values, rows)?) {
+    for (index, circuit) in module.circuits.iter().enumerate() {
+        let own = values.of_factor(index + 1);
+        for (sum, value) in total.iter_mut().zip(evaluate(circuit, &own, rows)?) {
             *sum += value;
         }
     }

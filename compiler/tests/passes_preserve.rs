@@ -3,7 +3,7 @@
 mod common;
 
 use common::hmm::{Hmm, hmm};
-use common::random_circuit::{random_circuit, recipes};
+use common::random_circuit::{Recipe, random_chain, random_circuit, recipes};
 use common::{config, mismatch, parameters, random_rows, value};
 use danaus_compiler::circuit::{Circuit, Module};
 use danaus_compiler::passes::{DumpRequest, PASSES, PassContext, run, run_passes};
@@ -84,4 +84,27 @@ proptest! {
         let expected = value(&circuit, &values, &rows);
         prop_assert_eq!(mismatch(&planned(circuit, &values, &rows), &expected, 1e-10), None);
     }
+
+    #[test]
+    fn passes_and_plans_keep_the_value_of_random_chains(recipe in recipes(), steps in 2..12usize, per_step in 1..4usize) {
+        let circuit = random_chain(&recipe, steps, per_step);
+        let values = parameters(&circuit, recipe.seed, recipe.zeros);
+        let rows = random_rows(&circuit, recipe.seed, 4, 0.2);
+        let expected = value(&circuit, &values, &rows);
+        prop_assert_eq!(mismatch(&planned(circuit.clone(), &values, &rows), &expected, 1e-10), None);
+        prop_assert_eq!(each_pass_keeps_the_value(circuit, &values, &rows), Ok(()));
+    }
+}
+
+/// Random chains of equal steps are rolled: what is left does not grow with their length.
+#[test]
+fn random_chains_are_rolled() {
+    let recipe = |seed| Recipe { variables: 0, width: 4, zeros: false, seed };
+    let layers = |circuit: Circuit| {
+        let outcome = run(module(circuit), &PassContext::default(), &DumpRequest::default()).expect("the passes run");
+        outcome.module.circuits[0].graph.total_len()
+    };
+    let kept = |seed: &u64| layers(random_chain(&recipe(*seed), 20, 2)) == layers(random_chain(&recipe(*seed), 40, 2));
+    let rolled = (0..50).filter(kept).count();
+    assert!(rolled >= 45, "only {rolled} of 50 chains are rolled");
 }

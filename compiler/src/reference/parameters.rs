@@ -29,6 +29,14 @@ impl ParameterValues {
         self.0.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
     }
 
+    /// The values of factor `index` of a product, counted from 1: those named `index.NAME`, without that prefix.
+    pub fn of_factor(&self, index: usize) -> ParameterValues {
+        let prefix = format!("{index}.");
+        let own =
+            |(name, values): (&String, &Vec<f64>)| Some((name.strip_prefix(&prefix)?.to_string(), values.clone()));
+        ParameterValues(self.0.iter().filter_map(own).collect())
+    }
+
     /// Adds all values of `other`; a name of both gets the values of `other`.
     pub fn extend(&mut self, other: ParameterValues) {
         self.0.extend(other.0);

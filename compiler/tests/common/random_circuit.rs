@@ -65,12 +65,55 @@ pub fn compatible_circuits(recipe: &Recipe, count: u64) -> Vec<Circuit> {
 }
 
 fn circuit_on_tree(name: &str, recipe: &Recipe, tree: &Tree, structure: Structure) -> Circuit {
-    let mut maker =
-        Maker { rng: ChaCha8Rng::seed_from_u64(!recipe.seed), builder: Builder::default(), recipe, structure };
+    let mut maker = Maker {
+        rng: ChaCha8Rng::seed_from_u64(!recipe.seed),
+        builder: Builder::default(),
+        recipe,
+        structure,
+        tape: None,
+    };
     maker.declare_variables();
     let region = maker.region(tree, 0);
     let root = maker.dense(region, 1);
     maker.builder.finish(name, root)
+}
+
+/// A random chain: every step adds `per_step` variables by the same random layers with the same parameters. Steps run
+/// through the variables upwards or downwards.
+pub fn random_chain(recipe: &Recipe, steps: usize, per_step: usize) -> Circuit {
+    let rng = ChaCha8Rng::seed_from_u64(recipe.seed);
+    let structure = Structure::Free;
+    let mut maker = Maker { rng, builder: Builder::default(), recipe, structure, tape: None };
+    maker.builder.variables("x", &[steps * per_step], Domain::Categorical(3));
+    let downwards = maker.chance(2);
+    let step_variables = |step: usize| {
+        let place = if downwards { steps - 1 - step } else { step };
+        (0..per_step).map(|k| (place * per_step + k) as u32).collect::<Vec<u32>>()
+    };
+    let width = maker.some_width();
+    let table = maker.parameter("first", ParameterShape::Table { width, values: 3 });
+    let starts: Vec<PartRef> = step_variables(0).iter().map(|&x| maker.builder.input(x, table)).collect();
+    let mut carry = if starts.len() == 1 { starts[0] } else { maker.builder.hadamard(&starts) };
+    let step_seed: u64 = maker.rng.random();
+    let mut tape = Tape::default();
+    for step in 1..steps {
+        maker.rng = ChaCha8Rng::seed_from_u64(step_seed);
+        tape.next = 0;
+        tape.is_recorded = step > 1;
+        maker.tape = Some(tape);
+        carry = maker.chain_step(carry, &step_variables(step));
+        tape = maker.tape.take().expect("it was put there");
+    }
+    let root = maker.dense(carry, 1);
+    maker.builder.finish("chain", root)
+}
+
+/// The parameters of the first step of a chain, which the other steps use again.
+#[derive(Default)]
+struct Tape {
+    parameters: Vec<ParamId>,
+    next: usize,
+    is_recorded: bool,
 }
 
 struct Maker<'a> {
@@ -78,9 +121,26 @@ struct Maker<'a> {
     builder: Builder,
     recipe: &'a Recipe,
     structure: Structure,
+    tape: Option<Tape>,
 }
 
 impl Maker<'_> {
+    /// One step of a chain: some sum of the carry, times some region of the step's own variables.
+    fn chain_step(&mut self, carry: PartRef, variables: &[u32]) -> PartRef {
+        let width = self.builder.width(carry);
+        let tree = random_tree(&mut self.rng, variables);
+        let own = self.region(&tree, 1);
+        let next = self.some_sum(carry);
+        let product = if self.chance(3) && self.builder.width(own) * self.builder.width(next) <= 16 {
+            self.builder.kronecker(&[own, next])
+        } else {
+            let inner = self.builder.width(next);
+            let own = self.of_width(own, inner);
+            self.builder.hadamard(&[own, next])
+        };
+        self.of_width(product, width)
+    }
+
     /// The first half has three values, the others are bits. This depends on the number of variables only, so that
     /// all factors of a product have the same.
     fn declare_variables(&mut self) {
@@ -90,7 +150,7 @@ impl Maker<'_> {
     }
 
     fn values(&self, variable: u32) -> usize {
-        if (variable as usize) < self.recipe.variables / 2 { 3 } else { 2 }
+        if self.builder.variables.len() == 1 || (variable as usize) < self.recipe.variables / 2 { 3 } else { 2 }
     }
 
     fn chance(&mut self, one_in: u32) -> bool {
@@ -103,6 +163,24 @@ impl Maker<'_> {
 
     /// A new parameter, or one of the same shape that is there already: a tie.
     fn parameter(&mut self, kind: &str, shape: ParameterShape) -> ParamId {
+        // The structure of a chain's step must not depend on what is there already.
+        let state: u64 = self.rng.random();
+        if let Some(tape) = &mut self.tape
+            && tape.is_recorded
+        {
+            tape.next += 1;
+            return tape.parameters[tape.next - 1];
+        }
+        let saved = std::mem::replace(&mut self.rng, ChaCha8Rng::seed_from_u64(state));
+        let parameter = self.some_parameter(kind, shape);
+        self.rng = saved;
+        if let Some(tape) = &mut self.tape {
+            tape.parameters.push(parameter);
+        }
+        parameter
+    }
+
+    fn some_parameter(&mut self, kind: &str, shape: ParameterShape) -> ParamId {
         let same = |(_, parameter): &(usize, &danaus_compiler::circuit::Parameter)| {
             parameter.shape == shape && !matches!(parameter.init, Init::Indicator { .. })
         };
@@ -137,7 +215,7 @@ impl Maker<'_> {
         let shape = ParameterShape::Table { width, values };
         let table = if self.chance(6) {
             let value = self.rng.random_range(0..values);
-            let name = format!("is{}", self.builder.parameters.len());
+            let name = format!("is_{value}_of_{values}_{width}");
             self.builder.parameter(&name, shape, Init::Indicator { value })
         } else {
             self.parameter("t", shape)
@@ -234,7 +312,8 @@ impl Maker<'_> {
             Some((c, d)) if self.chance(2) => vec![a, c, d],
             _ => vec![a, b],
         };
-        let name = format!("m{}", self.builder.parameters.len());
+        // A name of its own: the tensors of one Monarch sum are never tied to each other.
+        let name = format!("m{:08x}", self.rng.random::<u32>());
         self.builder.monarch(&name, &factors, part)
     }
 
