@@ -77,7 +77,7 @@ impl<'i> Balance<'_, 'i> {
                 );
                 self.result.push(Lexeme { token: Token::Range, ..lexeme });
             }
-            Token::Doc(_) => self.doc(lexemes, at),
+            Token::Doc(_) => return self.docs(lexemes, at),
             _ if is_reserved_name(lexemes, at) => {
                 let word = super::expected::spelling(lexeme.token);
                 let fault = format!("expected a name, found the reserved word `{word}`");
@@ -120,30 +120,31 @@ impl<'i> Balance<'_, 'i> {
         self.result.push(lexeme);
     }
 
-    /// Keeps a doc comment that something to document follows.
-    fn doc(&mut self, lexemes: &[Lexeme<'i>], at: usize) {
-        let documented = lexemes[at..].iter().find(|next| !matches!(next.token, Token::Doc(_)));
-        if documented.is_some_and(|next| next.token.starts_item() || next.token == Token::Circuit) {
-            // The brackets before it are closed before it, so that it stays next to what it documents.
-            if documented.is_some_and(|next| next.token == Token::Circuit) {
+    /// Keeps the doc comments from `at` on if something to document follows them; says where they end.
+    fn docs(&mut self, lexemes: &[Lexeme<'i>], at: usize) -> usize {
+        let is_doc = |lexeme: &&Lexeme<'_>| matches!(lexeme.token, Token::Doc(_));
+        let end = at + lexemes[at..].iter().take_while(is_doc).count();
+        match lexemes.get(end) {
+            // The brackets before them are closed before them, so that they stay next to what they document.
+            Some(circuit) if circuit.token == Token::Circuit => {
                 while !self.open.is_empty() {
-                    self.close_unclosed(documented.copied());
+                    self.close_unclosed(Some(*circuit));
                 }
-            } else {
-                self.close_inner(lexemes[at]);
+                self.result.extend(&lexemes[at..end]);
             }
-            self.result.push(lexemes[at]);
-            return;
-        }
-        if at == 0 || !matches!(lexemes[at - 1].token, Token::Doc(_)) {
-            self.report(
+            Some(item) if item.token.starts_item() => {
+                self.close_inner(*item);
+                self.result.extend(&lexemes[at..end]);
+            }
+            _ => self.report(
                 "syntax.doc",
                 "this doc comment documents nothing",
                 lexemes[at],
                 "expected a circuit or an item after it",
                 "write an ordinary comment with `//`",
-            );
+            ),
         }
+        end
     }
 
     /// Skips a `regions` block, which this version does not have.

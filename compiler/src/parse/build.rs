@@ -69,7 +69,8 @@ impl<'i> Notes<'i> {
             ParseError::User { error: () } => return,
         };
         let quiet = self.lexemes.get(at).is_some_and(|found| found.token == Token::Error || found.start == found.end);
-        if !quiet {
+        // One more than is shown, so that it is known that not all are shown.
+        if !quiet && self.diagnostics.len() <= super::ERROR_LIMIT {
             self.diagnostics.push(expected::unexpected(self, at, &expected));
         }
     }

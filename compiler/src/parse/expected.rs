@@ -173,7 +173,7 @@ fn describe(expected: &[&str], notes: &Notes<'_>, at: usize) -> String {
     group(has("name"), "", &CONTEXTUAL);
     group(has("text") && !integers, "a string", &["text"]);
     let items = has("var") && has("root");
-    let after_word = matches!(before, Some(Token::Name(_) | Token::ParenClose | Token::BracketClose));
+    let after_word = before.is_some_and(ends_operand);
     group(has("[") && after_word && expected.len() > 1, "", &["["]);
     group(has("tie") && has("width") && !has("name"), "an attribute", &CONTEXTUAL);
     group(has("+") && expected.len() > 5, "", &["+", "-", "*", "/", "%"]);
@@ -185,6 +185,12 @@ fn describe(expected: &[&str], notes: &Notes<'_>, at: usize) -> String {
     let mut all: Vec<String> = spelt.collect();
     all.extend(words.into_iter().filter(|word| !word.is_empty()));
     join(&all)
+}
+
+fn ends_operand(token: Token<'_>) -> bool {
+    matches!(token, Token::Name(_) | Token::Integer(_) | Token::Decimal(_) | Token::Text(_))
+        || matches!(token, Token::ParenClose | Token::BracketClose)
+        || CONTEXTUAL.contains(&spelling(token))
 }
 
 fn join(words: &[String]) -> String {
