@@ -122,7 +122,7 @@ pub enum PassError {
     #[error("{0}")]
     Refused(String),
     /// The module breaks the contract of the IR: before any pass, or after the one named.
-    #[error("internal error: the circuit {} is broken:\n{error}", stage_text(.after))]
+    #[error("{}:\n{error}", stage_text(.after))]
     Broken {
         /// The pass at fault.
         after: Option<&'static str>,
@@ -137,8 +137,8 @@ fn names(passes: &[Pass]) -> String {
 
 fn stage_text(after: &Option<&'static str>) -> String {
     match after {
-        Some(pass) => format!("after {pass}"),
-        None => "before the first pass".into(),
+        Some(pass) => format!("internal error: the pass {pass} broke the circuit"),
+        None => "the circuit breaks the contract of the circuit IR".into(),
     }
 }
 

@@ -166,7 +166,8 @@ fn dump(module: &Module, faults: &[Fault]) -> String {
         }
     }
     elide(&mut text, &mut skipped);
-    writeln!(text, "{} of the circuit's rules broken", faults.len()).expect("writing to a string works");
+    let plural = if faults.len() == 1 { "" } else { "s" };
+    writeln!(text, "{} fault{plural}", faults.len()).expect("writing to a string works");
     text
 }
 

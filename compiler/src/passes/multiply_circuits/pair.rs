@@ -9,7 +9,8 @@
 //! * inputs: the table of all pairs of units
 //!
 //! Pairs are kept, so a layer is multiplied once with each partner, and an explicit stack of what is still to do
-//! takes the place of recursion: a chain of thousands of layers is as deep as it is long.
+//! takes the place of recursion: a chain of thousands of layers is as deep as it is long. Operands are taken in the
+//! order of the first factor's layers, so that the product has its layers in that order too.
 
 use super::axes::{self, Axis, Side};
 use super::groups::{Group, groups};
@@ -152,7 +153,8 @@ impl Work {
                 continue;
             }
             let rule = self.rule(pair)?;
-            let missing: Vec<Pair> = rule.needs().into_iter().filter(|p| !self.pairs.contains_key(p)).collect();
+            let mut missing: Vec<Pair> = rule.needs().into_iter().filter(|p| !self.pairs.contains_key(p)).collect();
+            missing.sort_unstable();
             if missing.is_empty() {
                 let part = self.make(pair, rule);
                 self.pairs.insert(pair, part);
