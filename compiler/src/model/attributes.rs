@@ -32,17 +32,17 @@ impl<'a> Elaborator<'a> {
             let earlier = match attribute {
                 Attribute::Width(expr, _) => {
                     let value = self.width(expr);
-                    read.width.replace((value, span)).map(|(_, span)| span)
+                    replace(&mut read.width, value, span)
                 }
-                Attribute::Dense(_) => read.kind.replace((Some(SumKind::Dense), span)).map(|(_, span)| span),
+                Attribute::Dense(_) => replace(&mut read.kind, Some(SumKind::Dense), span),
                 Attribute::BlockDiagonal(expr, _) => {
                     let kind = self.width(expr).map(SumKind::BlockDiagonal);
-                    read.kind.replace((kind, span)).map(|(_, span)| span)
+                    replace(&mut read.kind, kind, span)
                 }
                 Attribute::Monarch(factors, _) => {
                     let factors: Vec<Option<usize>> = factors.iter().map(|factor| self.width(factor)).collect();
                     let kind = factors.into_iter().collect::<Option<Vec<_>>>().map(SumKind::Monarch);
-                    read.kind.replace((kind, span)).map(|(_, span)| span)
+                    replace(&mut read.kind, kind, span)
                 }
                 Attribute::Tie(name) => read.tie.replace(name).map(|name| name.span),
                 Attribute::MixingTie(name, _) => read.mixing_tie.replace((name, span)).map(|(_, span)| span),
@@ -73,6 +73,13 @@ impl<'a> Elaborator<'a> {
         ));
         None
     }
+}
+
+/// Sets an attribute; if it was set already, it becomes faulty and its earlier place is given.
+fn replace<T>(attribute: &mut Option<(Option<T>, Span)>, value: Option<T>, span: Span) -> Option<Span> {
+    let earlier = attribute.as_ref().map(|(_, earlier)| *earlier);
+    *attribute = Some((value.filter(|_| earlier.is_none()), span));
+    earlier
 }
 
 fn name_of(attribute: &Attribute) -> &'static str {

@@ -313,12 +313,10 @@ fn variables_differ(first: &Circuit, other: &Circuit, origins: (Span, Span)) -> 
     );
     let mut fault = Diagnostic::error("product.variables", message, origins.1, "other variables than the first factor");
     fault = fault.with(origins.0, "the first factor");
-    let mut places = Vec::new();
-    for (text, span) in [ours, theirs].into_iter().flatten() {
-        if !places.contains(&span) {
-            places.push(span);
-            fault = fault.with(span, format!("with the settings of one factor: {text}"));
-        }
+    let places: Vec<Span> = [ours, theirs].into_iter().flatten().map(|(_, span)| span).collect();
+    for (position, span) in places.iter().enumerate().filter(|(position, span)| !places[..*position].contains(span)) {
+        let label = if position == 0 { "declared here" } else { "and here" };
+        fault = fault.with(*span, label);
     }
     Some(fault.help("names, shapes, domains and the order of the variables must agree"))
 }

@@ -66,12 +66,14 @@ fn conflict(a: &Circuit, b: &Circuit, x: UnitId, y: UnitId) -> Conflict {
     } else {
         format!("the circuits decompose differently: {ours}, but {theirs}")
     };
-    let place =
-        |circuit: &Circuit, unit: UnitId, text: String| (circuit.unit(unit).span, format!("{}: {text}", circuit.name));
-    Conflict { message, places: [place(a, x, ours), place(b, y, theirs)] }
+    let place = |circuit: &Circuit, unit: UnitId| {
+        let name = circuit.unit_name(unit).map_or(String::new(), |name| format!(" as `{name}`"));
+        (circuit.unit(unit).span, format!("in `{}`{name}", circuit.name))
+    };
+    Conflict { message, places: [place(a, x), place(b, y)] }
 }
 
-/// `one multiplies x[0] and x[1..4]`.
+/// `` `z[0]` splits it into x[0] | x[1..4] ``.
 fn describe(circuit: &Circuit, unit: UnitId) -> String {
     let name = circuit.unit_name(unit).map_or(String::new(), |name| format!("`{name}` "));
     let unit = circuit.unit(unit);

@@ -56,6 +56,7 @@ impl<'a> Elaborator<'a> {
         match taken {
             Some((_, kind)) if kind == REGION && what == REGION => true,
             Some((span, kind)) => {
+                self.contested.insert(&name.value);
                 let message = format!("`{}` is already the name of {kind}", name.value);
                 let fault = Diagnostic::error("name.duplicate", message, name.span, "declared again");
                 self.reports.add(fault.with(span, "first declared here").help("choose another name"));
@@ -150,9 +151,14 @@ impl<'a> Elaborator<'a> {
         };
         let size = hi as i128 - lo as i128;
         if size < 1 || size > limits::WIDTH as i128 {
-            let message = format!("this domain has {size} values; a domain has between 1 and {}", limits::WIDTH);
+            let (message, label) = if size < 1 {
+                (format!("a domain has at least one value, but {lo}..{hi} holds none"), "no value".to_owned())
+            } else {
+                let message = format!("this domain has {size} values, which is too many");
+                (message, format!("at most {} are possible", limits::WIDTH))
+            };
             let span = spans::cover(domain.arguments.iter().map(spans::of_expr), domain.span);
-            self.reports.add(Diagnostic::error("domain.size", message, span, format!("{size} values")));
+            self.reports.add(Diagnostic::error("domain.size", message, span, label));
             return None;
         }
         Some(if needed == 1 { Domain::Categorical(size as usize) } else { Domain::Integer(lo, hi) })
@@ -281,8 +287,9 @@ impl<'a> Elaborator<'a> {
         if u64::from(id) >= limits::INSTANCES {
             let message = format!("the circuit has more than {} inputs and regions", limits::INSTANCES);
             let mut fault = placeless("size.regions", message);
-            fault.primary = Some((self.items[item as usize].span, "too many with these".to_owned()));
+            fault.primary = Some((self.items[item as usize].span, "these go beyond the limit".to_owned()));
             self.reports.add(fault);
+            self.is_too_large = true;
             return None;
         }
         let indices: Box<[i64]> = indices.into();

@@ -6,7 +6,7 @@ use super::weights::WeightsTable;
 use super::{Circuit, Instance, Scope, Unit, UnitId, Variable};
 use crate::ast::{self, Attribute, Expr, Index, Item, ItemKind, Name, Ref, Span};
 use crate::diagnostic::Diagnostic;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -41,6 +41,8 @@ pub(super) struct Elaborator<'a> {
     pub loops: Vec<(&'a str, i64)>,
     /// Every name declared in the circuit: where, and as what.
     pub names: BTreeMap<&'a str, (Span, &'static str)>,
+    /// Names that several things claim: what they mean is not clear.
+    pub contested: BTreeSet<&'a str>,
     pub variables: Vec<Variable>,
     /// By name; `None` if the declaration is faulty.
     pub variable_names: BTreeMap<&'a str, Option<u32>>,
@@ -55,12 +57,15 @@ pub(super) struct Elaborator<'a> {
     pub weights: WeightsTable<'a>,
     /// How many steps all loops have taken.
     pub steps: u64,
+    /// Whether there are more instances than can be worked on.
+    pub is_too_large: bool,
 }
 
 /// The circuit, or `None` if it has faults, which are reported.
 pub(super) fn elaborate(ast: &ast::Circuit, settings: Vec<Setting>, reports: &mut Reports) -> Option<Circuit> {
     let ast::CircuitBody::Items(items) = &ast.body else { return None };
-    let before = reports.errors();
+    let before = reports.faults();
+    let has_all_values = settings.iter().all(|setting| setting.value.is_some());
     let mut elaborator = Elaborator {
         ast,
         items,
@@ -68,6 +73,7 @@ pub(super) fn elaborate(ast: &ast::Circuit, settings: Vec<Setting>, reports: &mu
         settings,
         loops: Vec::new(),
         names: BTreeMap::new(),
+        contested: BTreeSet::new(),
         variables: Vec::new(),
         variable_names: BTreeMap::new(),
         symbols: Vec::new(),
@@ -80,13 +86,17 @@ pub(super) fn elaborate(ast: &ast::Circuit, settings: Vec<Setting>, reports: &mu
         singles: Vec::new(),
         weights: WeightsTable::default(),
         steps: 0,
+        is_too_large: false,
     };
     let root_item = elaborator.declare();
+    if elaborator.is_too_large {
+        return None;
+    }
     elaborator.refer();
     let order = elaborator.order();
     order.into_iter().for_each(|instance| elaborator.build_instance(instance));
     let root = root_item.and_then(|item| elaborator.build_root(item));
-    if elaborator.reports.errors() > before {
+    if elaborator.reports.faults() > before || !has_all_values {
         return None;
     }
     let (root, references) = root.expect("a circuit without a root has been reported");

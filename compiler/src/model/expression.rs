@@ -10,9 +10,6 @@ use crate::diagnostic::Diagnostic;
 use std::cell::Cell;
 use std::fmt;
 
-/// How deep an expression may be nested.
-const MAX_DEPTH: usize = 400;
-
 /// The value of a compile-time expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
@@ -71,36 +68,26 @@ impl Evaluator<'_> {
         }
     }
 
-    /// The value of an expression.
+    /// The value of an expression. The parser limits how deep expressions are nested.
     pub fn value(&mut self, expr: &Expr) -> Option<Value> {
-        self.nested(expr, 0)
-    }
-
-    fn nested(&mut self, expr: &Expr, depth: usize) -> Option<Value> {
-        if depth > MAX_DEPTH {
-            let message = format!("this expression is nested more than {MAX_DEPTH} levels deep");
-            let fault = Diagnostic::error("expression.depth", message, spans::of_expr(expr), "too deep");
-            self.reports.add(fault);
-            return None;
-        }
         match expr {
             Expr::Integer(value, _) => Some(Value::Integer(*value)),
             Expr::Text(text, _) => Some(Value::Text(text.clone())),
             Expr::Name(name) => self.name(name),
             Expr::Negate(inner, span) => {
-                let value = self.operand(inner, depth)?;
+                let value = self.operand(inner)?;
                 self.checked(value.checked_neg(), *span)
             }
             Expr::Binary(op, left, right, span) => {
-                let operands = (self.operand(left, depth), self.operand(right, depth));
+                let operands = (self.operand(left), self.operand(right));
                 let (left_value, right_value) = (operands.0?, operands.1?);
                 self.binary(*op, left_value, right_value, spans::of_expr(right), *span)
             }
         }
     }
 
-    fn operand(&mut self, expr: &Expr, depth: usize) -> Option<i64> {
-        match self.nested(expr, depth + 1)? {
+    fn operand(&mut self, expr: &Expr) -> Option<i64> {
+        match self.value(expr)? {
             Value::Integer(value) => Some(value),
             Value::Text(text) => {
                 let message = format!("the string {text:?} cannot be used in arithmetic");

@@ -134,7 +134,7 @@ fn add_used(
     }
     if program.sources.len() >= limits::FILES {
         let message = format!("the program has more than {} files", limits::FILES);
-        reports.add(Diagnostic::error("use.limit", message, path.span, "one too many"));
+        reports.add(Diagnostic::error("use.recursion", message, path.span, "one too many"));
         return None;
     }
     Some(add(loader, source, program, chain, reports))

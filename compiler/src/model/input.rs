@@ -153,6 +153,9 @@ impl<'a> Elaborator<'a> {
     fn variable(&mut self, reference: &'a Ref) -> Option<u32> {
         let name = &reference.name;
         let Some(known) = self.variable_names.get(name.value.as_str()).copied() else {
+            if self.contested.contains(name.value.as_str()) {
+                return None;
+            }
             let message = format!("there is no variable called `{}`", name.value);
             let known = self.variable_names.keys().copied();
             let mut help = nearest_help(&name.value, known, "variables");
@@ -177,8 +180,8 @@ impl<'a> Elaborator<'a> {
         let mut position = 0;
         for (axis, (index, extent)) in indices.iter().zip(&shape).enumerate() {
             if *index < 0 || *index as u64 >= *extent as u64 {
-                let message =
-                    format!("index {index} is outside of `{}`, which has the indices 0..{extent} here", name.value);
+                let which = if shape.len() == 1 { "it has" } else { "this axis has" };
+                let message = format!("index {index} is outside of `{}`: {which} the indices 0..{extent}", name.value);
                 let place = spans::of_expr(&reference.indices[axis]);
                 let fault = Diagnostic::error("index.range", message, place, format!("this is {index}"));
                 self.report_instance(fault.with(span, "declared here"));

@@ -4,7 +4,8 @@
 pub(super) fn nearest_help<'n>(wrong: &str, known: impl Iterator<Item = &'n str>, what: &str) -> String {
     let mut known: Vec<&str> = known.collect();
     known.dedup();
-    let limit = (wrong.chars().count() / 3).max(1);
+    let length = wrong.chars().count();
+    let limit = if length < 3 { 0 } else { (length / 3).max(1) };
     let nearest = known.iter().map(|name| (distance(wrong, name), *name)).min_by_key(|(distance, _)| *distance);
     match nearest {
         Some((distance, name)) if distance <= limit => format!("did you mean `{name}`?"),

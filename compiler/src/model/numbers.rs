@@ -71,19 +71,14 @@ pub(super) fn check_row(row: &[Number], reports: &mut Reports) -> Option<()> {
     None
 }
 
-/// Reports weights that are negative or no numbers.
+/// Reports negative weights. The parser has refused what is no finite number.
 pub(super) fn check_signs(row: &[Number], reports: &mut Reports) -> Option<()> {
     for number in row {
-        let (rule, fault) = if !number.value.is_finite() {
-            ("weights.finite", "not a finite number")
-        } else if number.value < 0.0 {
-            ("weights.negative", "negative")
-        } else {
-            continue;
-        };
-        let message = format!("weights are probabilities; {} is {fault}", number.value);
-        reports.add(Diagnostic::error(rule, message, number.span, fault));
-        return None;
+        if number.value < 0.0 {
+            let message = format!("weights are probabilities; {} is negative", number.value);
+            reports.add(Diagnostic::error("weights.negative", message, number.span, "negative"));
+            return None;
+        }
     }
     Some(())
 }

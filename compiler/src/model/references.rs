@@ -71,17 +71,16 @@ impl<'a> Elaborator<'a> {
     fn unknown_region(&mut self, reference: &Ref) {
         let name = &reference.name;
         let is_variable = self.variable_names.contains_key(name.value.as_str());
-        if !is_variable && self.names.contains_key(name.value.as_str()) {
+        if self.contested.contains(name.value.as_str()) || !is_variable && self.names.contains_key(name.value.as_str())
+        {
             return;
         }
         let message = format!("there is no input or region called `{}`", name.value);
         let fault = Diagnostic::error("name.unknown", message, name.span, "unknown name");
         let fault = if is_variable {
             let (span, _) = self.names[name.value.as_str()];
-            let help = format!(
-                "give the variable a distribution first: `input {0}_input = categorical({0}) width 1`",
-                name.value
-            );
+            let (axes, index) = if reference.indices.is_empty() { ("", "") } else { ("[i in 0..N]", "[i]") };
+            let help = format!("give it a distribution first: `input leaf{axes} = categorical({}{index})`", name.value);
             fault.with(span, format!("`{}` is a variable", name.value)).help(help)
         } else {
             fault.help(nearest_help(&name.value, self.symbol_names.keys().copied(), "inputs and regions"))

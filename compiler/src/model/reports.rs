@@ -16,6 +16,7 @@ pub(super) struct Reports {
     /// For each in `list`: how many further loop instances have the same fault.
     repeats: Vec<usize>,
     errors: usize,
+    faults: usize,
 }
 
 impl Reports {
@@ -30,6 +31,7 @@ impl Reports {
     }
 
     fn insert(&mut self, diagnostic: Diagnostic, counted: bool) {
+        self.faults += usize::from(diagnostic.severity == Severity::Error);
         let key = (diagnostic.rule, diagnostic.primary.as_ref().map(|(span, _)| *span));
         if let (Some(position), Some(_)) = (self.known.get(&key), key.1) {
             self.repeats[*position] += usize::from(counted);
@@ -46,6 +48,11 @@ impl Reports {
         self.errors
     }
 
+    /// How many errors were added, those that were known already included.
+    pub fn faults(&self) -> usize {
+        self.faults
+    }
+
     /// All of them, in source order; those without a place come first.
     pub fn finish(self) -> Vec<Diagnostic> {
         let mut list: Vec<Diagnostic> = self.list.into_iter().zip(self.repeats).map(with_repeats).collect();
@@ -56,7 +63,7 @@ impl Reports {
             list.push(Diagnostic {
                 severity: Severity::Error,
                 rule: "report.limit",
-                message: format!("{} more errors are not shown", self.errors - MAX_ERRORS),
+                message: format!("only {MAX_ERRORS} errors are shown; there are {} more", self.errors - MAX_ERRORS),
                 primary: None,
                 secondary: Vec::new(),
                 help: Vec::new(),

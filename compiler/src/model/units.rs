@@ -2,6 +2,7 @@
 
 use super::attributes::{Attributes, SumKind};
 use super::elaborate::Elaborator;
+use super::expression::here;
 use super::names::count;
 use super::sums::SumTree;
 use super::{Scope, Unit, UnitId, UnitKind, limits, scope_text, spans};
@@ -155,8 +156,8 @@ impl<'a> Elaborator<'a> {
             return false;
         }
         if let (Some((_, span)), 2..) = (attributes.weights, used.weights) {
-            let message = format!("it is not clear which of the {} these weights belong to", sums.max(mixtures));
-            let message = format!("{message} {}", if sums > 0 { "sums" } else { "mixtures" });
+            let which = if sums > 0 { format!("{sums} sums") } else { format!("{mixtures} mixtures") };
+            let message = format!("it is not clear which of the {which} these weights belong to");
             let fault = Diagnostic::error("weights.ambiguous", message, span, "several could be meant");
             self.reports.add(fault.help("write them inside parentheses: `(sum(a) weights [..]) * b`"));
             return false;
@@ -353,7 +354,7 @@ impl<'a> Elaborator<'a> {
         self.scope_total += scope.bytes() as u64;
         if self.scope_total > limits::SCOPES {
             let message = "the variables are scattered over so many regions that their scopes do not fit in memory";
-            let fault = Diagnostic::error("size.scopes", message, parts[0].span(), "while building this product");
+            let fault = Diagnostic::error("size.regions", message, parts[0].span(), "while building this product");
             self.report_instance(fault.help("let regions be about neighboring variables, or use fewer regions"));
             return None;
         }
@@ -387,11 +388,14 @@ impl<'a> Elaborator<'a> {
 
     /// Appends a unit vector.
     pub fn add_unit(&mut self, kind: UnitKind, width: usize, scope: Arc<Scope>, span: Span) -> Option<UnitId> {
+        let is_first = self.unit_total <= limits::UNITS;
         self.unit_total += width as u64;
         if self.unit_total > limits::UNITS {
             let message = format!("the circuit has more than {} units", limits::UNITS);
-            let label = format!("{} here", count(width, "unit"));
-            self.report_instance(Diagnostic::error("size.units", message, span, label).help("reduce the widths"));
+            let label = format!("with {} here{}", count(width, "more unit"), here(&self.loops));
+            if is_first {
+                self.reports.add(Diagnostic::error("size.units", message, span, label).help("reduce the widths"));
+            }
             return None;
         }
         let id = UnitId(self.units.len() as u32);

@@ -31,8 +31,12 @@ impl Elaborator<'_> {
             }
             let missing = scope_text(&self.variables, &missing);
             let message = format!("the root is not about {missing}: data there is ignored");
-            let label = format!("{missing} not reached from the root");
-            self.reports.add(warning("variable.unused", message, variable.span, label));
+            self.reports.add(warning(
+                "variable.unused",
+                message,
+                variable.span,
+                "not reached from the root".to_owned(),
+            ));
         }
     }
 

@@ -147,13 +147,16 @@ impl<'a> Elaborator<'a> {
 
     fn new_weights(&mut self, name: String, shape: WeightsShape, given: Given, span: Span) -> Option<WeightsId> {
         let size = shape.size();
+        let is_first = self.weights.total <= limits::WEIGHTS;
         self.weights.total = self.weights.total.saturating_add(size.unwrap_or(u64::MAX));
         if self.weights.total > limits::WEIGHTS {
             let size = size.map_or("more than 2^64".to_owned(), |size| size.to_string());
             let message = format!("the circuit has more than {} weights", limits::WEIGHTS);
             let label = format!("{} are {size} numbers", shape.text());
             let help = "tie weights, reduce widths, or use `monarch(..)` instead of `dense`";
-            self.report_instance(Diagnostic::error("size.weights", message, span, label).help(help));
+            if is_first {
+                self.reports.add(Diagnostic::error("size.weights", message, span, label).help(help));
+            }
             return None;
         }
         let given_at = given.as_ref().map(|(_, span)| *span);
