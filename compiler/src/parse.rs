@@ -9,7 +9,7 @@
 //! Three steps: the lexer ([`crate::lex`]), the balancing of brackets (`brackets`), the LALRPOP grammar.
 
 use crate::ast::{File, Span};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::lex::{self, Lexeme};
 
 pub(crate) mod brackets;
@@ -46,7 +46,7 @@ pub struct Parsed {
 pub fn parse(file: u32, text: &str) -> Parsed {
     let lexed = lex::lex(file, text);
     let mut diagnostics = lexed.diagnostics;
-    let end = text.trim_end().len().min(lex::TEXT_LIMIT) as u32;
+    let end = if text.len() > lex::TEXT_LIMIT { 0 } else { text.trim_end().len() as u32 };
     let balanced = brackets::balance(file, end, &lexed.lexemes, &mut diagnostics);
     let mut notes = Notes::new(file, balanced.lexemes, end);
     let stream: Vec<_> = notes.lexemes.iter().enumerate().map(|(at, lexeme)| (at, lexeme.token, at + 1)).collect();
@@ -62,23 +62,6 @@ pub fn parse(file: u32, text: &str) -> Parsed {
 /// The tokens of `text`, doc comments among them, ordinary comments not.
 pub fn tokens(text: &str) -> Vec<Lexeme<'_>> {
     lex::lex(0, text).lexemes
-}
-
-/// Turns the bytes of the file called `name` into text, or says where they are not UTF-8.
-pub fn decode<'b>(name: &str, bytes: &'b [u8]) -> Result<&'b str, Diagnostic> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        let at = error.valid_up_to();
-        let line = 1 + bytes[..at].iter().filter(|&&byte| byte == b'\n').count();
-        let found = bytes.get(at).copied().unwrap_or_default();
-        Diagnostic {
-            severity: Severity::Error,
-            rule: "syntax.encoding",
-            message: format!("`{name}` is not UTF-8 text: line {line} has the byte 0x{found:02X} (at offset {at})"),
-            primary: None,
-            secondary: Vec::new(),
-            help: vec!["save the file with the encoding UTF-8".to_string()],
-        }
-    })
 }
 
 /// Separates `use` lines from circuits; the former come first.

@@ -6,7 +6,7 @@ use crate::diagnostic::Diagnostic;
 
 pub(super) fn too_long(file: u32, length: usize) -> Diagnostic {
     let message = format!("this file has {length} bytes; a file may have at most {TEXT_LIMIT}");
-    Diagnostic::error("syntax.size", message, Span { file, start: 0, end: 0 }, "the file is not read")
+    Diagnostic::error("syntax.text", message, Span { file, start: 0, end: 0 }, "the file is not read")
         .help("give large tables in a parameter file and not in the program")
 }
 
