@@ -12,7 +12,7 @@ macro_rules! chapters {
 }
 
 /// The chapters that contain clauses: path below `spec/` and content.
-pub const CHAPTERS: &[(&str, &str)] = chapters!["syntax.md", "semantics.md"];
+pub const CHAPTERS: &[(&str, &str)] = chapters!["syntax.md", "static.md", "semantics.md"];
 
 /// A clause of the specification.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -269,16 +269,19 @@ fn check_nested(ctx: &mut Context<'_>, factors: &[CircuitCall], resolved: &[Reso
     Some(())
 }
 
-/// All factors have the variables of the first and can be multiplied with it.
+/// All factors have the same variables, and each two can be multiplied.
 fn check_factors(ctx: &mut Context<'_>, circuits: &[Circuit], origins: &[Span]) -> Option<()> {
     let mut is_good = true;
-    for (circuit, origin) in circuits.iter().zip(origins).skip(1) {
-        if let Some(fault) = variables_differ(&circuits[0], circuit, (origins[0], *origin)) {
-            ctx.reports.add(fault);
-            is_good = false;
-        } else if let Err(conflict) = compatible::check(&circuits[0], circuit) {
-            ctx.reports.add(conflict.report((origins[0], *origin)));
-            is_good = false;
+    for second in 1..circuits.len() {
+        for first in 0..second {
+            let (a, b) = (&circuits[first], &circuits[second]);
+            let places = (origins[first], origins[second]);
+            let fault = variables_differ(a, b, places)
+                .or_else(|| compatible::check(a, b).err().map(|conflict| conflict.report(places)));
+            if let Some(fault) = fault {
+                ctx.reports.add(fault);
+                is_good = false;
+            }
         }
     }
     let widest = |circuit: &Circuit| circuit.units.iter().map(|unit| unit.width as u64).max().unwrap_or(1);
@@ -311,8 +314,8 @@ fn variables_differ(first: &Circuit, other: &Circuit, origins: (Span, Span)) -> 
         said(&ours),
         said(&theirs)
     );
-    let mut fault = Diagnostic::error("product.variables", message, origins.1, "other variables than the first factor");
-    fault = fault.with(origins.0, "the first factor");
+    let mut fault = Diagnostic::error("product.variables", message, origins.1, "other variables than the other factor");
+    fault = fault.with(origins.0, "the other factor");
     let places: Vec<Span> = [ours, theirs].into_iter().flatten().map(|(_, span)| span).collect();
     for (position, span) in places.iter().enumerate().filter(|(position, span)| !places[..*position].contains(span)) {
         let label = if position == 0 { "declared here" } else { "and here" };

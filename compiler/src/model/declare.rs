@@ -2,7 +2,6 @@
 
 use super::elaborate::{Declared, Elaborator, Symbol};
 use super::names::{index_count, nearest_help};
-use super::reports::placeless;
 use super::{Variable, limits, spans};
 use crate::ast::{self, Expr, Index, Item, ItemKind, Name, Span};
 use crate::circuit::{Domain, VariableArray};
@@ -238,6 +237,9 @@ impl<'a> Elaborator<'a> {
                 let bounds = (self.integer(from), self.integer(to));
                 let (from, to) = (bounds.0?, bounds.1?);
                 self.check_range(from, to, *span)?;
+                if prefix.len() + 1 == indices.len() {
+                    self.check_instances(item, (to - from) as u64)?;
+                }
                 for step in 0..to - from {
                     let value = if *reversed { to - 1 - step } else { from + step };
                     self.loops.push((&name.value, value));
@@ -282,16 +284,21 @@ impl<'a> Elaborator<'a> {
         Some(())
     }
 
+    /// Reports if so many more instances are too many.
+    fn check_instances(&mut self, item: u32, more: u64) -> Option<()> {
+        if self.declared.len() as u64 + more <= limits::INSTANCES {
+            return Some(());
+        }
+        let message = format!("the circuit has more than {} inputs and regions", limits::INSTANCES);
+        let span = self.items[item as usize].span;
+        self.reports.add(Diagnostic::error("size.regions", message, span, "these go beyond the limit"));
+        self.is_too_large = true;
+        None
+    }
+
     fn declare_instance(&mut self, item: u32, symbol: u32, indices: &[i64]) -> Option<()> {
         let id = self.declared.len() as u32;
-        if u64::from(id) >= limits::INSTANCES {
-            let message = format!("the circuit has more than {} inputs and regions", limits::INSTANCES);
-            let mut fault = placeless("size.regions", message);
-            fault.primary = Some((self.items[item as usize].span, "these go beyond the limit".to_owned()));
-            self.reports.add(fault);
-            self.is_too_large = true;
-            return None;
-        }
+        self.check_instances(item, 1)?;
         let indices: Box<[i64]> = indices.into();
         if let Some(first) = self.symbols[symbol as usize].instances.get(&indices) {
             let first_item = self.item(*first);

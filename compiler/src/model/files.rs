@@ -88,7 +88,8 @@ fn add(
     let parsed = parse::parse(id as u32, &source.text);
     let is_damaged = !parsed.diagnostics.is_empty();
     parsed.diagnostics.into_iter().for_each(|d| reports.add(d));
-    let uses = parsed.file.uses.clone();
+    // What is used by a file that is refused anyway is not looked at: its paths may be damaged, too.
+    let uses = if is_damaged { Vec::new() } else { parsed.file.uses.clone() };
     chain.push(source.name.clone());
     program.sources.push(source);
     program.files.push(Unit { file: parsed.file, uses: Vec::new(), is_damaged, incomplete: is_damaged });

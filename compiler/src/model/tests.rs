@@ -93,3 +93,64 @@ fn each_error_test_breaks_its_rule() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn blocks_of_the_specification_break_the_rule_they_name() {
+    let mut wrong = Vec::new();
+    for clause in crate::explain::clauses() {
+        for part in &clause.parts {
+            let crate::explain::Part::Code { tag, text, line } = part else { continue };
+            let Some(expected) = tag.strip_prefix("pc") else { continue };
+            let mut files = Block { files: Files(repository("examples")), text: text.clone() };
+            let checked = check(&mut files, "block.pc", &Options::default());
+            let mut found: Vec<&str> = checked.diagnostics.iter().map(|d| d.rule).collect();
+            found.dedup();
+            let expected = expected.split_once('=').map_or(vec![], |(_, rule)| vec![rule]);
+            if found != expected || checked.model.is_some() == tag.contains("error") {
+                wrong.push(format!("{} line {line}: {tag}\n{}", clause.chapter, rendered(&checked)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A program that may use the examples.
+struct Block {
+    files: Files,
+    text: String,
+}
+
+impl Loader for Block {
+    fn load(&mut self, path: &str, from: Option<&str>) -> Result<Source, LoadError> {
+        match from {
+            None => Ok(Source { name: path.to_owned(), text: self.text.clone() }),
+            Some(_) => self.files.load(path, from),
+        }
+    }
+}
+
+#[test]
+fn every_rule_of_the_model_is_a_clause_with_a_test() {
+    let rules = crate::explain::rules();
+    let folder = repository("compiler/src/model");
+    let mut known = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the folder exists") {
+        let text = std::fs::read_to_string(entry.expect("the folder can be read").path()).unwrap_or_default();
+        known.extend(text.split('"').filter(|word| is_rule(word)).map(str::to_owned));
+    }
+    known.sort();
+    known.dedup();
+    known.retain(|rule| !rule.starts_with("files.") && rule != "block.pc");
+    let unknown: Vec<&String> = known.iter().filter(|rule| !rules.contains(rule)).collect();
+    assert!(unknown.is_empty(), "no clauses: {unknown:?}");
+    let tested: Vec<String> = programs("tests/errors");
+    let is_tested = |rule: &String| tested.iter().any(|name| name.starts_with(rule.as_str()));
+    let untested: Vec<&String> = known.iter().filter(|rule| !is_tested(rule)).collect();
+    assert!(untested.is_empty(), "no tests: {untested:?}");
+}
+
+/// Two words of small letters with a point between.
+fn is_rule(word: &str) -> bool {
+    let is_word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    word.split_once('.').is_some_and(|(first, second)| is_word(first) && is_word(second))
+}
