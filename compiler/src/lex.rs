@@ -279,6 +279,9 @@ fn place<'i>(file: u32, text: &str, token: Token<'i>, range: std::ops::Range<usi
             let slice = slice.trim_end();
             let line = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
             let own_line = text[line..range.start].trim_start_matches('\u{feff}').trim().is_empty();
+            if is_doc(slice) && !own_line {
+                lexed.diagnostics.push(faults::doc(place));
+            }
             if !is_doc(slice) || !own_line {
                 let end = place.start + slice.len() as u32;
                 lexed.comments.push(Comment { text: slice.to_string(), span: Span { end, ..place }, own_line });

@@ -62,6 +62,11 @@ pub(super) fn block_comment(span: Span) -> Diagnostic {
         .help("begin each line of the comment with `//`")
 }
 
+pub(super) fn doc(span: Span) -> Diagnostic {
+    let fault = "a doc comment stands on a line of its own, before what it documents";
+    Diagnostic::error("syntax.doc", fault, span, "behind something else").help("write an ordinary comment with `//`")
+}
+
 pub(super) fn large(text: &str, span: Span) -> Diagnostic {
     let message = format!("the number `{}` is too large", shorten(text));
     let limit = if text.bytes().all(|b| b.is_ascii_digit() || b == b'_') {

@@ -20,7 +20,7 @@ circuit hmm(T = 256, H = T*2, V = 27) {
     root sum(z[0]) tie initial
 }
 
-circuit p = hmm(H = 512) * hmm(H = 1024) untied /// no doc
+circuit p = hmm(H = 512) * hmm(H = 1024) untied // no doc
 circuit weather() {
     var rain: binary   var wet: binary var i[2, 3,]: integer(-3..4)
     /// Doc of an item.
@@ -52,7 +52,7 @@ fn everything_is_represented() {
     assert_eq!(rendered(HMM), "");
     assert_eq!(crate::dump::ast(&parsed.file, HMM), include_str!("everything.ast"));
     let comments: Vec<(&str, bool)> = parsed.comments.iter().map(|c| (c.text.as_str(), c.own_line)).collect();
-    assert_eq!(comments, [("// A hidden Markov model.", true), ("// One table.", true), ("/// no doc", false)]);
+    assert_eq!(comments, [("// A hidden Markov model.", true), ("// One table.", true), ("// no doc", false)]);
 }
 
 #[test]
@@ -253,6 +253,16 @@ fn common_mistakes() {
             "circuit a { root x /* c */ }",
             "syntax.comment",
             "there are no comments of the form `/* .. */`|begin each line of the comment with `//`",
+        ),
+        (
+            "circuit a { root x /// c\n }",
+            "syntax.doc",
+            "a doc comment stands on a line of its own, before what it documents|write an ordinary comment with `//`",
+        ),
+        (
+            "circuit a { root x\n/// c\n }",
+            "syntax.doc",
+            "this doc comment documents nothing|write an ordinary comment with `//`",
         ),
         (
             "circuit a { root 'x }",
