@@ -9,12 +9,12 @@
 //! * [`artifact`]: artifacts on disk
 //! * [`tensors`], [`parameters`]: parameter files, random starts, derived parameters
 //! * [`data`]: rows of evidence from files, checked against the circuit's variables
-
 //! * [`exchange`]: checkpoints of other programs
 //! * [`files`], [`numbers`]: what the others share
 
 pub mod artifact;
 pub mod data;
+pub mod exchange;
 pub mod files;
 pub mod numbers;
 pub mod parameters;

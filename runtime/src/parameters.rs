@@ -6,7 +6,7 @@
 //! * Derived parameters (indicators, exact tables of products) are always computed from the current values of their
 //!   sources; they are not in files.
 
-mod check;
+pub(crate) mod check;
 mod derive;
 mod error;
 pub mod random;

@@ -84,6 +84,11 @@ impl TensorFile {
         self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
     }
 
+    /// Whether a tensor has more digits than [`values`](TensorFile::values) keeps.
+    pub fn is_double(&self, name: &str) -> bool {
+        self.metadata.info(name).is_some_and(|info| info.dtype == Dtype::F64)
+    }
+
     /// The values of a tensor, row-major, rounded to single precision. The tensor must be there.
     pub fn values(&self, name: &str) -> Result<Vec<f32>, TensorError> {
         let info = self.metadata.info(name).expect("the caller asked for a tensor that the file has");

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 const TOLERANCE: f64 = 1e-4;
 
 /// The first number that cannot be one.
-pub(super) fn value(tensor: &str, shape: &ParameterShape, values: &[f32]) -> Option<Problem> {
+pub(crate) fn value(tensor: &str, shape: &ParameterShape, values: &[f32]) -> Option<Problem> {
     let is_table = matches!(shape, ParameterShape::Table { .. });
     let (sound, expected): (fn(f32) -> bool, _) = if is_table {
         (|x| x < f32::INFINITY, "a table holds log-probabilities: numbers or -inf")
@@ -44,7 +44,7 @@ pub(super) fn notes(file: &TensorFile, plan: &Plan, used: &BTreeSet<String>) -> 
 }
 
 /// A warning about tensors that the circuit has no use for.
-pub(super) fn unknown(file: &TensorFile, used: &BTreeSet<String>) -> Vec<String> {
+pub(crate) fn unknown(file: &TensorFile, used: &BTreeSet<String>) -> Vec<String> {
     let unknown: Vec<String> = file.names().into_iter().filter(|name| !used.contains(name)).collect();
     if unknown.is_empty() {
         return Vec::new();

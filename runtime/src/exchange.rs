@@ -1,0 +1,3 @@
+//! Checkpoints of other programs: read into files of ours, and written from them.
+
+pub mod hmm;
