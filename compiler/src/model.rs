@@ -29,12 +29,14 @@ mod input;
 mod limits;
 mod monarch;
 mod names;
+mod naming;
 mod numbers;
 mod order;
 mod references;
 mod reports;
 mod scope;
 mod spans;
+mod structure;
 mod sums;
 #[cfg(test)]
 mod tests;
@@ -45,6 +47,9 @@ mod weights;
 pub use dump::dump;
 pub use expression::Value;
 pub use scope::Scope;
+
+pub(crate) use naming::scope_text;
+use naming::{array_of, element, variable_name};
 
 use crate::ast::Span;
 use crate::circuit::VariableArray;
@@ -336,65 +341,6 @@ impl Circuit {
     /// The number of variables.
     pub fn variable_count(&self) -> usize {
         self.variables.last().map_or(0, |v| v.first as usize + v.array.shape.iter().product::<usize>())
-    }
-}
-
-fn element(name: &str, indices: &[i64]) -> String {
-    if indices.is_empty() {
-        return name.to_owned();
-    }
-    let indices: Vec<String> = indices.iter().map(i64::to_string).collect();
-    format!("{name}[{}]", indices.join(", "))
-}
-
-/// The array a variable belongs to.
-fn array_of(variables: &[Variable], variable: u32) -> &Variable {
-    &variables[variables.partition_point(|v| v.first <= variable) - 1]
-}
-
-fn variable_name(variables: &[Variable], variable: u32) -> String {
-    let array = array_of(variables, variable);
-    let mut rest = (variable - array.first) as usize;
-    let mut indices = vec![0; array.array.shape.len()];
-    for (index, extent) in indices.iter_mut().zip(&array.array.shape).rev() {
-        *index = (rest % extent) as i64;
-        rest /= extent;
-    }
-    element(&array.array.name, &indices)
-}
-
-/// At most this many runs are spelled out.
-const SHOWN_RUNS: usize = 4;
-
-pub(crate) fn scope_text(variables: &[Variable], scope: &Scope) -> String {
-    let mut parts = Vec::new();
-    for (start, end) in scope.runs() {
-        let mut start = start;
-        while start < end {
-            let array = array_of(variables, start);
-            let stop = end.min(array.first + array.array.shape.iter().product::<usize>() as u32);
-            parts.push(run_text(variables, array, start, stop));
-            start = stop;
-        }
-    }
-    if parts.len() > SHOWN_RUNS {
-        let hidden = parts.len() - SHOWN_RUNS;
-        parts.truncate(SHOWN_RUNS);
-        parts.push(format!("and {hidden} more ranges"));
-    }
-    parts.join(", ")
-}
-
-fn run_text(variables: &[Variable], array: &Variable, start: u32, stop: u32) -> String {
-    let count: usize = array.array.shape.iter().product();
-    if stop - start == 1 {
-        variable_name(variables, start)
-    } else if (stop - start) as usize == count && array.array.shape.len() != 1 {
-        format!("all of {}", array.array.name)
-    } else if array.array.shape.len() == 1 {
-        format!("{}[{}..{}]", array.array.name, start - array.first, stop - array.first)
-    } else {
-        format!("{} to {}", variable_name(variables, start), variable_name(variables, stop - 1))
     }
 }
 

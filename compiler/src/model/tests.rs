@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::diagnostic::render;
-use crate::{build, circuit, regions};
+use crate::{build, circuit, reference, regions};
 use std::path::{Path, PathBuf};
 
 /// Loads files of a folder of this repository. Names are relative to that folder.
@@ -67,11 +67,7 @@ fn examples_become_circuits() {
         let checked = check_file("examples", &name, &Options::default());
         assert_eq!(rendered(&checked), "", "{name}");
         let model = checked.model.expect("no error, so there is a model");
-        let graph = regions::from_model(&model);
-        let module = build::circuit(&model, &graph);
-        if let Err(error) = circuit::verify::verify(&module) {
-            panic!("{name}: {error}");
-        }
+        check_circuit(&model, &name);
     }
 }
 
@@ -109,9 +105,27 @@ fn blocks_of_the_specification_break_the_rule_they_name() {
             if found != expected || checked.model.is_some() == tag.contains("error") {
                 wrong.push(format!("{} line {line}: {tag}\n{}", clause.chapter, rendered(&checked)));
             }
+            if let Some(model) = checked.model {
+                check_circuit(&model, &format!("{} line {line}", clause.chapter));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Builds the circuits. They keep the contract, and with nothing observed their likelihood is 1.
+fn check_circuit(model: &Model, name: &str) {
+    let module = build::circuit(model, &regions::from_model(model));
+    circuit::verify::verify(&module).unwrap_or_else(|error| panic!("{name}: {error}"));
+    for circuit in &module.circuits {
+        let weights: u64 = model.circuits.iter().flat_map(|c| &c.weights).filter_map(|w| w.shape.size()).sum();
+        if weights < 1 << 16 {
+            let nothing = vec![None; circuit.variable_count()];
+            let values = reference::random_values(circuit, 7);
+            let likelihood = reference::evaluate(circuit, &values, &[nothing]).expect("the values are complete")[0];
+            assert!(likelihood.abs() < 1e-9, "{name}: the logarithm of 1 is {likelihood}");
+        }
+    }
 }
 
 /// A program that may use the examples.
