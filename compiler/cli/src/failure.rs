@@ -2,7 +2,6 @@
 
 use crate::output::say;
 use std::fmt::Display;
-use std::path::Path;
 use std::process::ExitCode;
 
 /// The end of a command that could not do its work.
@@ -27,11 +26,6 @@ impl Failure {
     /// Wrong usage.
     pub fn usage(message: impl Display) -> Self {
         Failure::Usage(message.to_string())
-    }
-
-    /// A file cannot be read or written. `action` completes "cannot": "read", "write".
-    pub fn file(action: &str, path: &Path, error: &std::io::Error) -> Self {
-        Failure::Usage(format!("cannot {action} `{}`: {}", path.display(), error))
     }
 
     /// Prints the message and gives the exit code.

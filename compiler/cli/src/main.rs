@@ -12,12 +12,19 @@
 //! * A reader that closes the pipe ends the command quietly.
 //! * Nothing that is printed is colored or depends on the width of the terminal, but for the help.
 //!
-//! Modules in reading order: [`commands`], [`output`], [`failure`], [`crash`].
+//! Modules in reading order: [`arguments`] and [`commands`]; [`loader`], [`program`] and [`model`] (from a file to a plan);
+//! [`inspect`]; [`messages`], [`table`], [`output`], [`failure`], [`crash`].
 
+mod arguments;
 mod commands;
 mod crash;
 mod failure;
+mod inspect;
+mod loader;
+mod messages;
+mod model;
 mod output;
+mod program;
 mod table;
 
 use clap::Parser;

@@ -1,7 +1,12 @@
 //! The verbs. One file each: its arguments with their help, and the function that does it.
 
+mod check;
+mod compile;
 mod devices;
 mod explain;
+mod fmt;
+mod inspect;
+mod opt;
 mod passes;
 
 use crate::failure::Failure;
@@ -26,8 +31,18 @@ Exit codes: 0 done; 1 the program or the data is wrong; 2 the usage is wrong or 
 /// The verbs, in the order in which a user meets them.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Checks an architecture and says what is wrong with it
+    Check(check::Check),
+    /// Brings architectures into the one format
+    Fmt(fmt::Fmt),
     /// Explains a rule of the language, with right and wrong programs
     Explain(explain::Explain),
+    /// Compiles an architecture, or shows any stage of its compilation
+    Compile(compile::Compile),
+    /// Shows what a model is and costs: layers, parameters, work, memory, kernels
+    Inspect(inspect::Inspect),
+    /// Applies passes to circuit IR, for tests of passes
+    Opt(opt::Opt),
     /// Lists the passes of the compiler in the order in which they run
     Passes(passes::Passes),
     /// Shows the devices that circuits can be compiled for and run on here
@@ -37,6 +52,11 @@ pub enum Verb {
 /// Does what the verb says.
 pub fn run(verb: Verb) -> Result<(), Failure> {
     match verb {
+        Verb::Check(arguments) => check::run(&arguments),
+        Verb::Compile(arguments) => compile::run(&arguments),
+        Verb::Fmt(arguments) => fmt::run(&arguments),
+        Verb::Inspect(arguments) => inspect::run(&arguments),
+        Verb::Opt(arguments) => opt::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
         Verb::Passes(arguments) => passes::run(&arguments),
         Verb::Devices(arguments) => devices::run(&arguments),

@@ -1,0 +1,98 @@
+//! Arguments that several verbs share.
+
+use clap::Args;
+use danaus_compiler::model::Options;
+use std::fmt;
+use std::path::PathBuf;
+
+/// How an architecture is compiled. For a compiled circuit (`.pcb`) all of this is settled already.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Architecture (.pc)")]
+pub struct CompileArguments {
+    /// Set a parameter of the circuit, for example --set H=4096; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    pub settings: Vec<(String, String)>,
+
+    /// The circuit to compile, by name; the last one of the file if it is not given
+    #[arg(long, value_name = "NAME")]
+    pub circuit: Option<String>,
+
+    /// Turn every dense sum over B1*B2*.. units into a Monarch sum, for example --monarch 128x128
+    #[arg(long, value_name = "B1xB2..", value_parser = monarch)]
+    pub monarch: Option<Factors>,
+}
+
+impl CompileArguments {
+    /// What the compiler is asked for.
+    pub fn options(&self) -> Options {
+        Options {
+            set: self.settings.clone(),
+            circuit: self.circuit.clone(),
+            monarch: self.monarch.as_ref().map(|factors| factors.0.clone()),
+        }
+    }
+
+    /// The first option that was given, if any: a compiled circuit has all of them behind it.
+    pub fn given(&self) -> Option<&'static str> {
+        if !self.settings.is_empty() {
+            Some("--set")
+        } else if self.circuit.is_some() {
+            Some("--circuit")
+        } else if self.monarch.is_some() {
+            Some("--monarch")
+        } else {
+            None
+        }
+    }
+}
+
+/// The factors of `--monarch`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Factors(pub Vec<usize>);
+
+/// A circuit and how it is compiled.
+#[derive(Args, Clone, Debug)]
+pub struct ModelArguments {
+    /// An architecture (.pc) or a compiled circuit (.pcb)
+    #[arg(value_name = "MODEL")]
+    pub path: PathBuf,
+
+    #[command(flatten)]
+    pub compile: CompileArguments,
+}
+
+/// The numbers of a circuit.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Parameters")]
+pub struct ParameterArguments {
+    /// Take the parameters from this .safetensors file
+    #[arg(long, value_name = "FILE", conflicts_with = "seed")]
+    pub params: Option<PathBuf>,
+
+    /// Take random parameters, the same for the same seed on every machine
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+impl fmt::Display for Factors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sizes: Vec<String> = self.0.iter().map(usize::to_string).collect();
+        f.write_str(&sizes.join("x"))
+    }
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.to_string(), value.to_string())),
+        _ => Err("expected NAME=VALUE, for example H=4096".to_string()),
+    }
+}
+
+/// Reads the factors of `--monarch`.
+pub fn monarch(text: &str) -> Result<Factors, String> {
+    let factors: Option<Vec<usize>> = text.split('x').map(|word| word.parse().ok().filter(|&size| size > 0)).collect();
+    match factors {
+        Some(factors) if factors.len() >= 2 => Ok(Factors(factors)),
+        _ => Err("expected two or more block sizes joined by x, for example 128x128".to_string()),
+    }
+}

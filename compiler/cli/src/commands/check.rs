@@ -1,0 +1,41 @@
+//! `danaus check`
+
+use crate::arguments::CompileArguments;
+use crate::failure::Failure;
+use crate::loader::Files;
+use crate::messages;
+use crate::output;
+use clap::Args;
+use danaus_compiler::model;
+use std::path::PathBuf;
+
+/// The arguments of `danaus check`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  danaus check examples/hmm.pc
+  danaus check examples/hmm.pc --set H=4096
+  danaus check --json - < model.pc")]
+pub struct Check {
+    /// The architecture to check
+    #[arg(value_name = "FILE")]
+    path: PathBuf,
+
+    #[command(flatten)]
+    compile: CompileArguments,
+
+    /// Print each message as one JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// Applies all static rules and prints what is wrong.
+pub fn run(arguments: &Check) -> Result<(), Failure> {
+    let mut files = Files::for_program(&arguments.path)?;
+    let checked = model::check(&mut files, &arguments.path.to_string_lossy(), &arguments.compile.options());
+    if arguments.json {
+        output::print(&messages::json_lines(&checked.sources, &checked.diagnostics))?;
+    } else {
+        messages::show(&checked.sources, &checked.diagnostics);
+    }
+    messages::count(&checked.diagnostics)
+}

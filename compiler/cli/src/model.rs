@@ -1,0 +1,90 @@
+//! A model on the command line: an architecture that is compiled on the way, or a compiled circuit.
+
+use crate::arguments::ModelArguments;
+use crate::failure::Failure;
+use crate::inspect::{Origin, sections};
+use crate::program;
+use danaus_artifact::container::MAGIC;
+use danaus_artifact::file;
+use danaus_artifact::plan::Plan;
+use danaus_compiler::circuit::Module;
+use danaus_compiler::pipeline::{CompileOptions, Compiled};
+use danaus_compiler::plan::{Stats, stats};
+use danaus_runtime::files::{self, Bytes};
+use std::path::Path;
+
+/// A model, ready to be used.
+pub struct Model {
+    /// The plan.
+    pub plan: Plan,
+    /// What the plan costs.
+    pub stats: Stats,
+    /// The circuit's doc comment.
+    pub doc: Vec<String>,
+    /// The compiled file, if it was read from one.
+    pub origin: Option<Origin>,
+}
+
+/// Opens a model.
+pub fn open(arguments: &ModelArguments) -> Result<Model, Failure> {
+    match compiled_file(&arguments.path)? {
+        Some(bytes) => from_artifact(arguments, &bytes),
+        None => from_program(arguments),
+    }
+}
+
+/// The circuit of an architecture as it was written, before all passes.
+pub fn circuit(arguments: &ModelArguments) -> Result<Module, Failure> {
+    if compiled_file(&arguments.path)?.is_some() {
+        return Err(Failure::usage(format!(
+            "`{}` is a compiled circuit; this needs the architecture (.pc) it was compiled from",
+            arguments.path.display()
+        )));
+    }
+    let compiled = compile(arguments, Some("circuit"))?;
+    Ok(compiled.module.expect("the compiler was told to stop with the circuit"))
+}
+
+/// The bytes of the file if it is a compiled circuit: by its name, or because it starts as one.
+fn compiled_file(path: &Path) -> Result<Option<Bytes>, Failure> {
+    if path == Path::new("-") {
+        return Ok(None);
+    }
+    let named = path.extension().is_some_and(|ending| ending == "pcb");
+    let bytes = files::read(path).map_err(Failure::usage)?;
+    Ok((named || bytes.starts_with(&MAGIC)).then_some(bytes))
+}
+
+fn from_artifact(arguments: &ModelArguments, bytes: &[u8]) -> Result<Model, Failure> {
+    if let Some(option) = arguments.compile.given() {
+        return Err(Failure::usage(format!(
+            "{option} is for architectures (.pc), but `{}` is a compiled circuit; compile it again with {option}",
+            arguments.path.display()
+        )));
+    }
+    let wrong = |error| Failure::wrong(format!("`{}`: {error}", arguments.path.display()));
+    let artifact = file::read(bytes).map_err(wrong)?;
+    let mut manifest = artifact.manifest().clone();
+    let doc = manifest.options.remove(program::DOC).unwrap_or_default();
+    let origin = Some(Origin { manifest, sections: sections(bytes) });
+    let plan = artifact.into_plan();
+    Ok(Model { stats: stats(&plan, None), plan, doc: doc.lines().map(str::to_string).collect(), origin })
+}
+
+fn from_program(arguments: &ModelArguments) -> Result<Model, Failure> {
+    let compiled = compile(arguments, None)?;
+    let plan = compiled.plan.expect("the program was compiled to the end");
+    let stats = compiled.stats.expect("a plan has statistics");
+    Ok(Model { plan, stats, doc: compiled.model.map_or_else(Vec::new, |model| model.doc), origin: None })
+}
+
+fn compile(arguments: &ModelArguments, stop_after: Option<&str>) -> Result<Compiled, Failure> {
+    let options = CompileOptions {
+        model: arguments.compile.options(),
+        stop_after: stop_after.map(str::to_string),
+        ..CompileOptions::default()
+    };
+    let compiled = program::compile(&arguments.path, &options)?;
+    program::refuse_errors(&compiled)?;
+    Ok(compiled)
+}

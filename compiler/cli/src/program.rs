@@ -1,0 +1,67 @@
+//! Programs through the compiler: what it says goes to stderr, what it makes goes back.
+
+use crate::arguments::CompileArguments;
+use crate::failure::Failure;
+use crate::loader::Files;
+use crate::messages;
+use crate::output::say;
+use danaus_artifact::file::{Artifact, SourceFile};
+use danaus_compiler::passes::PassError;
+use danaus_compiler::pipeline::{self, CompileError, CompileOptions, Compiled};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The key under which an artifact keeps the circuit's doc comment.
+pub const DOC: &str = "doc";
+
+/// Compiles a program. Errors are shown and are the end; warnings and notes are shown.
+pub fn compile(path: &Path, options: &CompileOptions) -> Result<Compiled, Failure> {
+    let mut files = Files::for_program(path)?;
+    let compiled = pipeline::compile(&mut files, &path.to_string_lossy(), options).map_err(failure)?;
+    messages::show(&compiled.sources, &compiled.diagnostics);
+    for note in &compiled.notes {
+        say(format_args!("note: {note}"));
+    }
+    Ok(compiled)
+}
+
+/// Shows how many errors there are, if there are any, and ends.
+pub fn refuse_errors(compiled: &Compiled) -> Result<(), Failure> {
+    if compiled.has_errors() { messages::count(&compiled.diagnostics) } else { Ok(()) }
+}
+
+/// Whose fault it is: an unknown name is wrong usage, a refusal is about the program, and a circuit that a pass has
+/// broken is ours.
+pub fn failure(error: CompileError) -> Failure {
+    match error {
+        CompileError::UnknownStage { .. } | CompileError::Pass(PassError::Unknown { .. }) => Failure::usage(error),
+        CompileError::Read(_) | CompileError::Pass(PassError::Refused(_)) => Failure::wrong(error),
+        CompileError::Pass(PassError::Broken { .. }) => panic!("{error}"),
+    }
+}
+
+/// The artifact of a program that was compiled to the end.
+pub fn artifact(compiled: &Compiled, arguments: &CompileArguments) -> Artifact {
+    let plan = compiled.plan.clone().expect("the program was compiled to the end");
+    let sources = compiled.sources.iter();
+    let files = sources.map(|source| SourceFile { name: source.name.clone(), text: Some(source.text.clone()) });
+    Artifact::new(plan, options(compiled, arguments), files.collect())
+}
+
+/// What an artifact keeps about its compilation.
+fn options(compiled: &Compiled, arguments: &CompileArguments) -> BTreeMap<String, String> {
+    let mut options = BTreeMap::new();
+    for (name, value) in &arguments.settings {
+        options.insert(format!("set {name}"), value.clone());
+    }
+    if let Some(circuit) = &arguments.circuit {
+        options.insert("circuit".to_string(), circuit.clone());
+    }
+    if let Some(monarch) = &arguments.monarch {
+        options.insert("monarch".to_string(), monarch.to_string());
+    }
+    if let Some(model) = compiled.model.as_ref().filter(|model| !model.doc.is_empty()) {
+        options.insert(DOC.to_string(), model.doc.join("\n"));
+    }
+    options
+}
