@@ -86,7 +86,7 @@ pub enum Token<'i> {
     #[regex(r"[0-9](_?[0-9])*\.[0-9]+([eE][+-]?[0-9]+)?", priority = 20)]
     #[regex(r"[0-9](_?[0-9])*[eE][+-]?[0-9]+", priority = 20)]
     Decimal(&'i str),
-    /// A string with its quotes; the closing one may be missing.
+    /// A string with its quotes.
     #[token("\"", string)]
     Text(&'i str),
     /// A doc comment, `/// text`.
@@ -293,7 +293,12 @@ fn place<'i>(file: u32, text: &str, token: Token<'i>, range: std::ops::Range<usi
             lexed.diagnostics.push(faults::block_comment(place));
             return;
         }
-        Token::Text(slice) => lexed.diagnostics.extend(faults::string(slice, place)),
+        Token::Text(slice) => {
+            if let Some(fault) = faults::string(slice, place) {
+                lexed.diagnostics.push(fault);
+                token = Token::Error;
+            }
+        }
         Token::Integer(slice) if integer(slice).is_none() => lexed.diagnostics.push(faults::large(slice, place)),
         Token::Decimal(slice) if decimal(slice).is_none() => lexed.diagnostics.push(faults::large(slice, place)),
         Token::BadNumber(slice) => {

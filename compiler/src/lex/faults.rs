@@ -27,8 +27,8 @@ pub(super) fn unknown(run: &str, span: Span) -> Diagnostic {
 }
 
 fn shorten(run: &str) -> String {
-    let shown: String = run.chars().take(12).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if run.chars().nth(12).is_some() { format!("{shown}…") } else { shown }
+    let shown: String = run.chars().take(40).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if run.chars().nth(40).is_some() { format!("{shown}…") } else { shown }
 }
 
 fn is_invisible(character: char) -> bool {

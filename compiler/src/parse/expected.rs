@@ -16,7 +16,8 @@ pub(super) fn unexpected(notes: &Notes<'_>, at: usize, expected: &[String]) -> D
     let wanted = describe(&expected, notes, at);
     let lexeme = notes.lexemes.get(at).copied();
     let found = lexeme.map_or_else(|| "the end of the file".to_string(), |lexeme| found(lexeme.token));
-    let reserved = lexeme.is_some_and(|lexeme| lexeme.token.is_reserved()) && wanted == "a name";
+    let reserved =
+        wanted == "a name" && lexeme.is_some_and(|lexeme| lexeme.token.is_reserved() && !begins(lexeme.token));
     let here = match lexeme {
         Some(_) => notes.span(at, at + 1),
         None => Span { file: notes.file, start: notes.end, end: notes.end },
@@ -59,9 +60,30 @@ fn rule(notes: &Notes<'_>, at: usize, expected: &[&str]) -> &'static str {
         (Some(Token::Weights), ..) if expected == ["["] => "syntax.attribute",
         (_, Some(Token::Comma), _) if has("tie") && has("width") && !has("name") => "syntax.attribute",
         (_, Some(Token::Name(word)), Some(Token::Name(_))) if has("var") && near_item(word).is_some() => "syntax.item",
+        (_, Some(Token::Name(word)), _) if has("tie") && near_item(word).is_some() => "syntax.attribute",
+        (Some(Token::Monarch | Token::BlockDiagonal), ..) if expected == ["("] => "syntax.attribute",
         _ if integers => "syntax.expression",
+        _ if matches!(bracket(notes, at), Some(Token::Weights | Token::Monarch | Token::BlockDiagonal)) => {
+            "syntax.attribute"
+        }
         _ => enclosing(notes, at),
     }
+}
+
+/// The token before the outermost bracket of the item that the token number `at` stands in.
+fn bracket<'i>(notes: &Notes<'i>, at: usize) -> Option<Token<'i>> {
+    let mut closed = 0usize;
+    let mut outermost = None;
+    for before in (0..at.min(notes.lexemes.len())).rev() {
+        match notes.lexemes[before].token {
+            Token::ParenClose | Token::BracketClose => closed += 1,
+            Token::ParenOpen | Token::BracketOpen if closed > 0 => closed -= 1,
+            Token::ParenOpen | Token::BracketOpen => outermost = before.checked_sub(1),
+            token if begins(token) => break,
+            _ => {}
+        }
+    }
+    outermost.map(|at| notes.lexemes[at].token)
 }
 
 /// The rule that describes the construct the token number `at` stands in.
@@ -167,6 +189,7 @@ fn describe(expected: &[&str], notes: &Notes<'_>, at: usize) -> String {
         (Some(Token::Colon), "syntax.var") => "a domain",
         (Some(Token::Equals), "syntax.input") => "a distribution",
         (Some(Token::ParenOpen), "syntax.input") => "a variable",
+        (Some(Token::Equals | Token::Star), "syntax.circuit") => "the name of a circuit",
         _ => "a name",
     };
     group(has("name") && !integers && !has("sum"), name, &["name"]);
@@ -235,14 +258,24 @@ fn advice(
         (_, Some(Token::Comma)) if rule == "syntax.var" => {
             "every variable has a `var` of its own: `var a: binary var b: binary`"
         }
-        (_, Some(Token::Comma)) if has("weights") => "attributes follow each other without commas",
+        (_, Some(Token::Comma)) if has("weights") && !has("name") => "attributes follow each other without commas",
         (Some(Token::Name(_)), Some(Token::Comma | Token::ParenClose)) if rule == "syntax.circuit" && has("=") => {
             "every parameter has a default: `circuit hmm(T = 256)`"
         }
-        (Some(Token::Width), _) => "`width` is followed by the number of units: `width 64`",
-        (Some(Token::Tie), _) => "`tie` is followed by a name: `tie transition`",
-        (Some(Token::Mixing), _) => "the weights of a mixture are named with `mixing tie m`",
-        (Some(Token::Weights), _) => {
+        (Some(Token::Monarch), _) if has("(") => "`monarch` is followed by the sizes of its blocks: `monarch(16, 16)`",
+        (Some(Token::BlockDiagonal), _) if has("(") => {
+            "`block_diagonal` is followed by the size of a block: `block_diagonal(16)`"
+        }
+        (_, Some(Token::Equals)) if rule == "syntax.root" => "a root has no name: `root sum(z)`",
+        (_, Some(Token::Star)) if rule == "syntax.circuit" && has("use") => "`untied` stands at the end of a product",
+        (Some(Token::Equals | Token::Star), _) if rule == "syntax.circuit" && has("name") && !has("integer") => {
+            "a product of circuits is written `circuit name = a * b`"
+        }
+        _ if expected == [".."] || has("in") => "a range is written `t in 0..T`",
+        (Some(Token::Width), _) if has("integer") => "`width` is followed by the number of units: `width 64`",
+        (Some(Token::Tie), _) if has("name") => "`tie` is followed by a name: `tie transition`",
+        (Some(Token::Mixing), _) if has("tie") => "the weights of a mixture are named with `mixing tie m`",
+        (Some(Token::Weights), _) if has("[") => {
             "`weights` is followed by a row `[0.2, 0.8]` or by rows `[[0.2, 0.8], [0.5, 0.5]]`"
         }
         (_, Some(Token::Decimal(_))) if has("integer") => "sizes and indices are whole numbers",

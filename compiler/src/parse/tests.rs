@@ -159,7 +159,11 @@ fn common_mistakes() {
             "syntax.circuit",
             "expected `=`, found `)`|every parameter has a default: `circuit hmm(T = 256)`",
         ),
-        ("circuit b = { }", "syntax.circuit", "expected a name, found `{`"),
+        (
+            "circuit b = { }",
+            "syntax.circuit",
+            "expected the name of a circuit, found `{`|a product of circuits is written `circuit name = a * b`",
+        ),
         (
             "circuit a { var x = binary }",
             "syntax.var",
@@ -234,7 +238,7 @@ fn common_mistakes() {
             "syntax.attribute",
             "expected `[`, found `3`|`weights` is followed by a row `[0.2, 0.8]` or by rows `[[0.2, 0.8], [0.5, 0.5]]`",
         ),
-        ("circuit a { root a weights [] }", "syntax.root", "expected `[` or a number, found `]`"),
+        ("circuit a { root a weights [] }", "syntax.attribute", "expected `[` or a number, found `]`"),
         (
             "circuit a { vars x: binary }",
             "syntax.item",
