@@ -49,5 +49,5 @@ pub fn kronecker_kernel<N: Size>(
             arena[(out + h) * vectors + v] = sum;
         }
     }
-    leave();
+    leave(place.vectors);
 }

@@ -5,7 +5,8 @@
 //!
 //! Reading order: [`operand`] (how kernels read their operands), [`math`], one module per kernel ([`product`],
 //! [`kronecker`], [`stage`], [`narrow`], [`mixing`], [`permute`], [`rescale`]), [`launch`] (from the plan to device
-//! code), [`validate`] (what makes a plan safe to run), [`pack`] (layout of parameters), [`program`] (the executor).
+//! code), [`validate`] (what makes a plan safe to run), [`pack`] (layout of parameters), [`program`] (the executor), [`stream`] (long sequences),
+//! [`peak`] (what the machine can do).
 //!
 //! **Layout.** The arena is `[row][batch]`, batch innermost: the lanes of a vector are samples, a permutation of units
 //! is arithmetic on rows, and a weight is one number broadcast to all lanes.
@@ -20,11 +21,13 @@ pub mod mixing;
 pub mod narrow;
 pub mod operand;
 pub mod pack;
+pub mod peak;
 pub mod permute;
 pub mod product;
 pub mod program;
 pub mod rescale;
 pub mod stage;
+pub mod stream;
 pub mod validate;
 
 pub use error::KernelError;

@@ -4,7 +4,7 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
-use crate::math::{exp_nonpositive, ln_nonnegative, shift_of};
+use crate::math::{exp_nonpositive, ln_positive, shift_of};
 use crate::operand::{Place, leave, share};
 use cubecl::prelude::*;
 use danaus_artifact::plan::CHUNK;
@@ -63,8 +63,8 @@ pub fn mixing_kernel<N: Size>(
                 let x = weighted::<N>(&*arena, packed, tables, record, h, k, v, vectors, c);
                 sum += exp_nonpositive::<N>(x - shift);
             }
-            arena[(out + h) * vectors + v] = ln_nonnegative::<N>(sum) + shift;
+            arena[(out + h) * vectors + v] = ln_positive::<N>(sum) + high;
         }
     }
-    leave();
+    leave(place.vectors);
 }

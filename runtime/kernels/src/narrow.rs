@@ -8,7 +8,7 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
-use crate::math::{exp_nonpositive, least_lane, ln_nonnegative, shift_of};
+use crate::math::{exp_nonpositive, least_lane, ln_positive, shift_of};
 use crate::operand::{Place, leave, operands, share};
 use crate::stage::{StageConfig, UNDERFLOW, exact, stored_row};
 use cubecl::prelude::*;
@@ -71,9 +71,9 @@ pub fn narrow_kernel<N: Size>(
                 let sum = exact::<N>(&*arena, packed, tables, evidence, &place, record, g, o, v, c);
                 arena[(out + p) * vectors + v] = sum + after;
             } else {
-                arena[(out + p) * vectors + v] = ln_nonnegative::<N>(sums[q]) + shift + after;
+                arena[(out + p) * vectors + v] = ln_positive::<N>(sums[q]) + high + after;
             }
         }
     }
-    leave();
+    leave(place.vectors);
 }

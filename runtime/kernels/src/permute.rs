@@ -58,7 +58,7 @@ pub fn permute_kernel<N: Size>(
             arena[to * vectors + v] = arena[from * vectors + v];
         }
     }
-    leave();
+    leave(place.vectors);
 }
 
 /// Parts one after the other. A work item is (member, row of the result).
@@ -82,5 +82,5 @@ pub fn concat_kernel<N: Size>(arena: &mut [Vector<f32, N>], tables: &[u32], plac
             }
         }
     }
-    leave();
+    leave(place.vectors);
 }

@@ -44,5 +44,5 @@ pub fn product_kernel<N: Size>(
             }
         }
     }
-    leave();
+    leave(place.vectors);
 }

@@ -42,7 +42,7 @@ pub struct Program {
     /// Number of values of every variable.
     pub(crate) values: Vec<u32>,
     units: usize,
-    session: Option<Session>,
+    pub(crate) session: Option<Session>,
     compiled: HashSet<(Config, usize)>,
     stats: Stats,
 }
@@ -93,12 +93,14 @@ impl Program {
     /// Log-likelihoods of a batch. `evidence` is `[variables][batch]`: indices of values, or the number of values of
     /// the variable where it is missing.
     pub fn forward(&mut self, evidence: &[u32], batch: usize) -> Result<Vec<f64>, KernelError> {
-        self.check_evidence(evidence, 0..self.values.len(), batch)?;
+        let variables = self.values.len();
+        self.check_rows(evidence, variables, batch, |row| row)?;
         if batch == 0 {
             return Ok(Vec::new());
         }
         self.prepare(batch)?;
-        self.upload_evidence(evidence, 0..self.values.len())?;
+        self.reset_offsets();
+        self.put_evidence(evidence, variables, |row| row)?;
         let plan = self.plan.clone();
         let mut iterations = 0;
         for step in &plan.steps {
@@ -121,23 +123,24 @@ impl Program {
         self.stats
     }
 
-    /// Checks that evidence `[variables in range][batch]` holds legal indices.
-    pub(crate) fn check_evidence(
+    /// Checks that evidence `[rows][batch]` holds legal indices; `variable` names the variable of a row.
+    pub(crate) fn check_rows(
         &self,
         evidence: &[u32],
-        variables: std::ops::Range<usize>,
+        rows: usize,
         batch: usize,
+        variable: impl Fn(usize) -> usize,
     ) -> Result<(), KernelError> {
-        if evidence.len() != variables.len() * batch {
-            let expected = format!("{} variables by {batch} samples", variables.len());
+        if evidence.len() != rows * batch {
             let found = evidence.len();
-            return Err(KernelError::Evidence(format!("expected {expected}, found {found} numbers")));
+            let expected = format!("expected {rows} variables by {batch} samples");
+            return Err(KernelError::Evidence(format!("{expected}, found {found} numbers")));
         }
-        for (variable, row) in variables.zip(evidence.chunks_exact(batch.max(1))) {
-            let values = self.values[variable];
-            if let Some(&index) = row.iter().find(|&&index| index > values) {
+        for (row, indices) in evidence.chunks_exact(batch.max(1)).enumerate() {
+            let values = self.values[variable(row)];
+            if let Some(&index) = indices.iter().find(|&&index| index > values) {
                 return Err(KernelError::Evidence(format!(
-                    "variable {variable} has {values} values, but one of its indices is {index}"
+                    "row {row} is of a variable of {values} values, but one of its indices is {index}"
                 )));
             }
         }
@@ -205,26 +208,32 @@ impl Program {
         Ok(())
     }
 
-    /// Puts evidence `[variables in range][batch]` on the device; the samples of the padding miss every value.
-    pub(crate) fn upload_evidence(
+    /// Puts evidence `[rows][batch]` on the device; the samples of the padding miss every value.
+    pub(crate) fn put_evidence(
         &mut self,
         evidence: &[u32],
-        variables: std::ops::Range<usize>,
+        rows: usize,
+        variable: impl Fn(usize) -> usize,
     ) -> Result<(), KernelError> {
         let session = self.session.as_mut().expect("a batch was prepared");
         let samples = session.memory.layout.samples();
-        let mut padded = vec![0; (variables.len() * samples).max(samples)];
-        for ((row, to), variable) in
-            evidence.chunks_exact(session.batch).zip(padded.chunks_exact_mut(samples)).zip(variables)
+        let mut padded = vec![0; rows.max(1) * samples];
+        for (row, (indices, to)) in
+            evidence.chunks_exact(session.batch).zip(padded.chunks_exact_mut(samples)).enumerate()
         {
-            to[..row.len()].copy_from_slice(row);
-            to[row.len()..].fill(self.values[variable]);
+            to[..indices.len()].copy_from_slice(indices);
+            to[indices.len()..].fill(self.values[variable(row)]);
         }
         check_memory(&self.client, padded.len() as u64 * 4, "the evidence")?;
         session.memory.evidence = self.client.create_from_slice(u32::as_bytes(&padded));
-        let zeros = vec![0.0f64; samples];
-        session.offsets = self.client.create_from_slice(f64::as_bytes(&zeros));
         Ok(())
+    }
+
+    /// Sets the offsets to zero.
+    pub(crate) fn reset_offsets(&mut self) {
+        let session = self.session.as_mut().expect("a batch was prepared");
+        let zeros = vec![0.0f64; session.memory.layout.samples()];
+        session.offsets = self.client.create_from_slice(f64::as_bytes(&zeros));
     }
 
     /// Queues a launch of iteration `iteration`; variables are counted from `base`.

@@ -17,21 +17,21 @@ pub fn rescale_kernel<N: Size>(
     width: u32,
     vectors: u32,
 ) {
-    let vectors = vectors as usize;
+    let samples = vectors as usize;
     let row = row as usize;
-    let (first, end) = share(vectors);
+    let (first, end) = share(samples);
     for v in first..end {
         let mut high = Vector::<f32, N>::new(f32::NEG_INFINITY);
         for h in row..row + width as usize {
-            high = max(high, arena[h * vectors + v]);
+            high = max(high, arena[h * samples + v]);
         }
         let shift = shift_of::<N>(high);
         for h in row..row + width as usize {
-            arena[h * vectors + v] -= shift;
+            arena[h * samples + v] -= shift;
         }
         offsets[v] += Vector::<f64, N>::cast_from(shift);
     }
-    leave();
+    leave(vectors);
 }
 
 /// Adds the offsets back to `width` rows from `row` on. A work item is a vector of samples.
@@ -43,16 +43,16 @@ pub fn restore_kernel<N: Size>(
     width: u32,
     vectors: u32,
 ) {
-    let vectors = vectors as usize;
+    let samples = vectors as usize;
     let row = row as usize;
-    let (first, end) = share(vectors);
+    let (first, end) = share(samples);
     for v in first..end {
         let shift = Vector::<f32, N>::cast_from(offsets[v]);
         for h in row..row + width as usize {
-            arena[h * vectors + v] += shift;
+            arena[h * samples + v] += shift;
         }
     }
-    leave();
+    leave(vectors);
 }
 
 /// `result = root + offsets` in double precision. A work item is a vector of samples.
@@ -70,5 +70,5 @@ pub fn result_kernel<N: Size>(
         let value = Vector::<f64, N>::cast_from(arena[root as usize * vectors as usize + v]);
         result[v] = if comptime!(with_offsets) { value + offsets[v] } else { value };
     }
-    leave();
+    leave(vectors);
 }

@@ -15,7 +15,7 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
-use crate::math::{exp_nonpositive, least_lane, ln_nonnegative, shift_of};
+use crate::math::{exp_nonpositive, least_lane, ln_positive, shift_of};
 use crate::operand::{Operands, Place, leave, operands, share};
 use cubecl::prelude::*;
 use danaus_artifact::plan::CHUNK;
@@ -118,7 +118,7 @@ pub fn exact<N: Size>(
             sum += exp_nonpositive::<N>(Vector::<f32, N>::new(weight).ln() + s - shift);
         }
     }
-    ln_nonnegative::<N>(sum) + shift
+    ln_positive::<N>(sum) + high
 }
 
 /// Adds the prologue's operands of block `g`, leaves `exp(s - max)` in scratch memory and the maxima in `high`.
@@ -238,7 +238,7 @@ pub fn stage_kernel<N: Size>(
                     let sum = scratch[slot + comptime!(c.inputs * c.vectors) + o * c.vectors + v];
                     least[v] = min(least[v], sum);
                     let after = operands::<N>(&*arena, packed, tables, evidence, &place, record, p, v0 + v, c.epilogue);
-                    arena[(out + p) * vectors + v0 + v] = ln_nonnegative::<N>(sum) + shift_of::<N>(high[v]) + after;
+                    arena[(out + p) * vectors + v0 + v] = ln_positive::<N>(sum) + high[v] + after;
                 }
             }
         }
@@ -257,5 +257,5 @@ pub fn stage_kernel<N: Size>(
             }
         }
     }
-    leave();
+    leave(place.vectors);
 }

@@ -54,6 +54,30 @@ pub fn validate(plan: &Plan) -> Checked {
     require(!plan.root_offset || loops == 1, || "the root has offsets, but there is no loop".to_string())
 }
 
+/// Checks what a chain of another length reads besides: the records of both parities, also after the loop.
+pub fn validate_parities(plan: &Plan) -> Checked {
+    let checker = Checker::new(plan)?;
+    let mut after_loop = false;
+    for step in &plan.steps {
+        match step {
+            Step::Launch(launch) if after_loop => {
+                checker.launch(launch, 0, 0..1)?;
+                checker.launch(launch, 1, 0..1)?;
+            }
+            Step::Launch(_) => {}
+            Step::Loop(body) => {
+                after_loop = true;
+                for launch in &body.body {
+                    // Iterations 0 and 1 are the same but for the table; windows move with later ones.
+                    checker.launch(launch, 0, 0..1)?;
+                    checker.launch(launch, 1, 0..1)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Units of a kernel's result.
 pub fn width_of(kernel: &Kernel) -> u64 {
     let product = |sizes: &[u32]| sizes.iter().fold(1u64, |product, &size| product.saturating_mul(u64::from(size)));

@@ -5,6 +5,7 @@ mod common;
 use common::build::{Chain, Transition, evidence};
 use common::{Random, assert_close, check};
 use danaus_artifact::plan::Schedule;
+use std::sync::Arc;
 
 fn panels(tile: u32, vectors: u32) -> impl Fn(usize) -> Schedule {
     move |outputs| Schedule::Panels { tile, chunk: (outputs as u32).next_multiple_of(tile), vectors }
@@ -48,4 +49,39 @@ fn long_chains_keep_their_precision() {
     chain(model, 8, 2, 16, 3, 0.0, random);
     let model = Chain::random(64, 27, 4096, Transition::Monarch([8, 8]), random);
     chain(model, 8, 2, 16, 3, 0.0, random);
+}
+
+/// Sequences shorter, as long and longer than the plan's, in windows of all sizes.
+#[test]
+fn streams_of_any_length() {
+    let random = &mut Random(4);
+    for transition in [Transition::Dense, Transition::Monarch([3, 5])] {
+        let model = Chain::random(15, 6, 8, transition, random);
+        let builder = model.plan(panels(4, 2), 3);
+        let packed = danaus_kernels::pack(&builder.plan, &builder.values);
+        let mut program = danaus_kernels::Program::new(Arc::new(builder.plan), &packed).expect("a valid plan");
+        for (length, window, batch) in [(1, 4, 1), (2, 1, 1), (5, 3, 2), (8, 100, 1), (9, 4, 3), (200, 7, 1)] {
+            let data = evidence(random, length, 6, batch, 0.1);
+            let mut asked = vec![0; length];
+            let found = program
+                .stream(length as u64, window, batch, &mut |range| {
+                    assert!(range.end - range.start <= u64::from(window) && !range.is_empty());
+                    range.clone().for_each(|position| asked[position as usize] += 1);
+                    Ok(data[range.start as usize * batch..range.end as usize * batch].to_vec())
+                })
+                .expect("a chain");
+            assert!(asked.iter().all(|&count| count == 1), "every position is read once");
+            let expected: Vec<f64> = (0..batch)
+                .map(|sample| {
+                    let column: Vec<u32> = (0..length).map(|t| data[t * batch + sample]).collect();
+                    model.log_likelihood(&column)
+                })
+                .collect();
+            assert_close(&found, &expected, &format!("a stream of {length} in windows of {window}"));
+        }
+        let refused = program.stream(3, 2, 1, &mut |_| Err("disk on fire".to_string()));
+        assert_eq!(refused.unwrap_err().to_string(), "the evidence could not be read: disk on fire");
+        assert!(program.stream(0, 2, 1, &mut |_| Ok(vec![])).is_err());
+        assert!(program.stream(2, 2, 1, &mut |_| Ok(vec![7, 7])).is_err());
+    }
 }
