@@ -15,6 +15,7 @@ pub mod lex;
 pub mod model;
 pub mod parse;
 pub mod passes;
+pub mod picture;
 pub mod pipeline;
 pub mod plan;
 pub mod reference;
