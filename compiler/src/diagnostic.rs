@@ -143,6 +143,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 const LINE_LIMIT: usize = 1000;
 
 /// Renders diagnostics as text, in source order, each followed by an empty line. No line ends with a space.
+/// Diagnostics without a place stay where they are in a list that is in order, and come first otherwise.
 ///
 /// Spans need not be right: what lies outside of its source is moved to the nearest place in it.
 pub fn render(sources: &[Source], diagnostics: &[Diagnostic]) -> String {
@@ -153,7 +154,9 @@ pub fn render(sources: &[Source], diagnostics: &[Diagnostic]) -> String {
     }
     let lines: Vec<Lines<'_>> = shown.iter().map(|text| Lines::new(text)).collect();
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
-    sorted.sort_by_key(|diagnostic| diagnostic.primary.as_ref().map(|(span, _)| (span.file, span.start)));
+    if !sorted.iter().filter_map(|diagnostic| place(diagnostic)).is_sorted() {
+        sorted.sort_by_key(|diagnostic| place(diagnostic));
+    }
     let config = Config { tab_width: 4, ..Config::default() };
     let mut text = String::new();
     for diagnostic in sorted {
@@ -161,6 +164,10 @@ pub fn render(sources: &[Source], diagnostics: &[Diagnostic]) -> String {
         emit_to_string(&mut text, &config, &files, &report).expect("labels lie within their files");
     }
     text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
+}
+
+fn place(diagnostic: &Diagnostic) -> Option<(u32, u32)> {
+    diagnostic.primary.as_ref().map(|(span, _)| (span.file, span.start))
 }
 
 /// The text with what must not reach a terminal replaced by characters of the same number of bytes; without

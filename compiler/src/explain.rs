@@ -121,6 +121,18 @@ fn add_text(clause: &mut Clause, line: &str) {
     }
 }
 
+/// What stands above a code block.
+fn title(tag: &str, rule: &str) -> String {
+    let (kind, broken) = tag.split_once('=').unwrap_or((tag, rule));
+    let other = if broken == rule { String::new() } else { format!(" ({broken})") };
+    match kind {
+        "pc" => "Right:\n\n".to_string(),
+        "pc,error" => format!("Wrong{other}:\n\n"),
+        "pc,warning" => format!("Right, with a warning{other}:\n\n"),
+        _ => String::new(),
+    }
+}
+
 fn show(clause: &Clause) -> String {
     let mut text = format!("{}    (spec/{})\n", clause.rule, clause.chapter);
     for part in &clause.parts {
@@ -128,12 +140,7 @@ fn show(clause: &Clause) -> String {
         match part {
             Part::Text(paragraph) => text.push_str(&format!("{}\n", paragraph.trim_end())),
             Part::Code { tag, text: code, .. } => {
-                match tag.split_once(",error=") {
-                    Some(("pc", rule)) if rule == clause.rule => text.push_str("Wrong:\n\n"),
-                    Some(("pc", rule)) => text.push_str(&format!("Wrong ({rule}):\n\n")),
-                    _ if tag == "pc" => text.push_str("Right:\n\n"),
-                    _ => {}
-                }
+                text.push_str(&title(tag, &clause.rule));
                 for line in code.lines() {
                     text.push_str(format!("    {line}").trim_end());
                     text.push('\n');

@@ -28,8 +28,8 @@ mod grammar {
     pub(super) use generated::FileParser;
 }
 
-/// How many errors one file reports at most.
-pub const ERROR_LIMIT: usize = 100;
+/// How many errors one file reports at most; it bounds time and memory, not what a person is shown.
+pub const ERROR_LIMIT: usize = 1000;
 
 /// A parsed file.
 #[derive(Clone, Debug)]
