@@ -27,14 +27,18 @@ pub fn run(runner: &Runner) -> Result<(), String> {
     for path in test_file::find(&runner.root) {
         let read = |path: String| std::fs::read(runner.root.join(path)).unwrap_or_default();
         let text = |path| String::from_utf8_lossy(&read(path)).into_owned();
-        let named = test_file::header(&text(path.clone())).map(|header| header.covers).unwrap_or_default();
+        let header = test_file::header(&text(path.clone())).unwrap_or_default();
         let printed = rules(&text(format!("{path}.out")));
         let printed = printed.iter().filter_map(|rule| rule.split_once('[')).map(|(_, id)| id.replace(']', ""));
-        for rule in named.into_iter().chain(printed) {
-            if !clauses.contains_key(&rule) {
+        let printed: BTreeSet<String> = printed.collect();
+        for rule in header.covers.iter().chain(&printed) {
+            if !clauses.contains_key(rule) {
                 problems.push(format!("{path} is a test of {rule}, which is no clause of any chapter"));
             }
-            tested.insert(rule);
+            if header.code != 0 && !printed.contains(rule) {
+                problems.push(format!("{path} says that it is a test of {rule}, which is not in what it prints"));
+            }
+            tested.insert(rule.clone());
         }
     }
     for (clause, chapter) in &clauses {

@@ -79,7 +79,7 @@ fn for_each_case<T>(count: usize, strategy: impl Strategy<Value = T>, act: impl 
 
 #[test]
 fn random_circuits() {
-    for_each_case(30, recipes(), |recipe| {
+    for_each_case(12, recipes(), |recipe| {
         let circuit = random_circuit(&recipe);
         assert_matches(&circuit, &parameters(&circuit, recipe.seed, recipe.zeros), recipe.seed, &BATCHES);
     });
@@ -87,7 +87,7 @@ fn random_circuits() {
 
 #[test]
 fn random_chains() {
-    for_each_case(12, (recipes(), 3..40usize, 1..3usize), |(recipe, steps, per_step)| {
+    for_each_case(8, (recipes(), 3..40usize, 1..3usize), |(recipe, steps, per_step)| {
         let circuit = random_chain(&recipe, steps, per_step);
         assert_matches(&circuit, &parameters(&circuit, recipe.seed, recipe.zeros), recipe.seed, &[1, 17]);
     });
@@ -95,7 +95,7 @@ fn random_chains() {
 
 #[test]
 fn products_of_random_circuits() {
-    for_each_case(8, recipes(), |recipe| {
+    for_each_case(4, recipes(), |recipe| {
         let module = Module {
             circuits: compatible_circuits(&recipe, 2),
             product: Some(Product { name: "product".into(), untied: false }),
@@ -113,10 +113,10 @@ fn products_of_random_circuits() {
 /// Chains so long that single precision alone would lose the differences between the states.
 #[test]
 fn long_hidden_markov_models() {
-    for (states, monarch) in [(16, vec![]), (16, vec![4, 4]), (24, vec![2, 3, 4])] {
+    for (states, monarch) in [(16, vec![]), (24, vec![2, 3, 4])] {
         let model = Hmm { steps: 4096, states, values: 27, monarch };
         let circuit = hmm(&model);
-        assert_matches(&circuit, &random_values(&circuit, 5), 5, &[1, 17]);
+        assert_matches(&circuit, &random_values(&circuit, 5), 5, &[5]);
     }
 }
 
