@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! cargo test --release -p danaus --test conformance             all tests
-//! cargo test --release -p danaus --test conformance -- static   those with `static` in their name
+//! cargo test --release -p danaus --test conformance -- errors   those with `errors` in their name
 //! BLESS=1 cargo test ...                                        writes what is printed as what is expected
 //! ```
 
