@@ -3,6 +3,7 @@
 //! * [`columns`]: what the circuit expects; [`error`]: what can be wrong
 //! * [`npy`], [`csv`]: tables, a row per sample
 //! * [`text`], [`tokens`]: sequences; [`chunks`] cuts them into rows
+//! * [`joined`]: several files as one
 //! * [`memory`]: rows that a program made itself
 //!
 //! Files are mapped, not loaded: what is held in memory is an index, at most a few bytes per row.
@@ -11,6 +12,7 @@ pub mod chunks;
 pub mod columns;
 pub mod csv;
 pub mod error;
+pub mod joined;
 pub mod memory;
 pub mod npy;
 mod symbols;

@@ -9,13 +9,20 @@
 //! * [`artifact`]: artifacts on disk
 //! * [`tensors`], [`parameters`]: parameter files, random starts, derived parameters
 //! * [`data`]: rows of evidence from files, checked against the circuit's variables
+//! * `session`: a circuit on a device, and queries (needs the feature `cpu`, which is on unless turned off)
 //! * [`exchange`]: checkpoints of other programs
-//! * [`files`], [`numbers`]: what the others share
+//! * [`files`], [`memory`], [`numbers`]: what the others share
 
 pub mod artifact;
 pub mod data;
 pub mod exchange;
 pub mod files;
+pub mod memory;
 pub mod numbers;
 pub mod parameters;
+#[cfg(all(test, feature = "cpu"))]
+#[path = "../artifact/src/samples.rs"]
+mod samples;
+#[cfg(feature = "cpu")]
+pub mod session;
 pub mod tensors;

@@ -59,6 +59,31 @@ pub fn join(sections: &[(String, Vec<u8>)]) -> Vec<u8> {
     file
 }
 
+/// A section as the table of a file lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// Where it starts.
+    pub offset: u64,
+    /// Its length.
+    pub length: u64,
+    /// BLAKE3 of its bytes, hexadecimal.
+    pub checksum: String,
+}
+
+/// Lists the sections of a file, after checking it like [`split`].
+pub fn entries(file: &[u8]) -> Result<Vec<Entry>, ArtifactError> {
+    let offset = |bytes: &[u8]| (bytes.as_ptr() as usize - file.as_ptr() as usize) as u64;
+    let entry = |(name, bytes): Section<'_>| Entry {
+        name,
+        offset: offset(bytes),
+        length: bytes.len() as u64,
+        checksum: blake3::hash(bytes).to_hex().to_string(),
+    };
+    Ok(split(file)?.into_iter().map(entry).collect())
+}
+
 /// Takes a file apart, and checks everything a container promises.
 pub fn split(file: &[u8]) -> Result<Vec<Section<'_>>, ArtifactError> {
     check_magic(file)?;
@@ -222,6 +247,15 @@ mod tests {
             split(&file).unwrap().into_iter().map(|(name, bytes)| (name, bytes.to_vec())).collect();
         assert_eq!(back, sections());
         assert_eq!(file, join(&back));
+    }
+
+    #[test]
+    fn sections_are_listed() {
+        let file = join(&sections());
+        let listed = entries(&file).unwrap();
+        let ends = listed.iter().map(|entry| entry.offset + entry.length);
+        assert_eq!(ends.last(), Some(file.len() as u64));
+        assert_eq!((listed[0].name.as_str(), listed[0].length, listed[0].checksum.len()), ("a", 3, 64));
     }
 
     #[test]

@@ -5,6 +5,9 @@
 //! * [`validate`]: a plan that passes never makes an executor read or write outside its buffers
 //! * [`container`]: named sections with checksums; [`mod@file`]: the artifact made of them; [`error`]: what can be wrong
 
+#[cfg(test)]
+extern crate self as danaus_artifact;
+
 pub mod container;
 pub mod error;
 pub mod file;

@@ -1,7 +1,7 @@
-//! Plans for the tests of this crate.
+//! Plans for the tests of this crate and of the runtime, which includes this file.
 
-use crate::plan::{Kernel, Launch, Layout, Loop, Pack, Plan, Schedule, StageKernel, Step};
-use crate::signature::{Domain, Init, Parameter, ParameterShape, VariableArray};
+use danaus_artifact::plan::{Kernel, Launch, Layout, Loop, Pack, Plan, Schedule, StageKernel, Step};
+use danaus_artifact::signature::{Domain, Init, Parameter, ParameterShape, VariableArray};
 
 /// A hidden Markov model over `length` variables with `states` states (at most 16) and `values` values (at most 15):
 /// `z[t] = emission(x[t]) + transition z[t+1]`, the last position first.

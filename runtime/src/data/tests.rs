@@ -269,6 +269,25 @@ fn long_sequences_are_read_anywhere() {
 }
 
 #[test]
+fn files_are_joined() {
+    let open = |text: &str| {
+        let file = Temporary::new("t.txt", text);
+        (rows(&file.path, &Kind::Text(Alphabet::Text8), &xs(2, 27)).unwrap().rows, file)
+    };
+    let ((a, _a), (b, _b), (c, _c)) = (open("abc"), open("d"), open("efgh"));
+    let joined = joined::JoinedRows::new(vec![a, b, c]);
+    for batch in [1, 2, 3, 5] {
+        assert_eq!(all(&joined, batch), [[1, 2], [3, 27], [4, 27], [5, 6], [7, 8]], "{batch}");
+    }
+    let sequences = ["abc", "d", "efgh"].map(|text| {
+        let file = Temporary::new("t.txt", text);
+        sequence(&file.path, &Kind::Text(Alphabet::Text8), &xs(2, 27)).unwrap()
+    });
+    let joined = joined::JoinedSequence::new(sequences.into());
+    assert_eq!((joined.len(), joined.fill(2..6).unwrap()), (8, vec![3, 4, 5, 6]));
+}
+
+#[test]
 fn rows_in_memory() {
     let rows = memory::MemoryRows::new(&xs(2, 3), &[vec![Some(1), None], vec![Some(2), Some(0)]]).unwrap();
     assert_eq!(all(&rows, 1), [[1, 3], [2, 0]]);

@@ -1,5 +1,6 @@
 //! What can be wrong with parameters.
 
+use crate::memory::MemoryError;
 use crate::tensors::TensorError;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -20,6 +21,9 @@ pub enum ParameterError {
         /// What is wrong, in the order of the circuit's parameters.
         problems: Vec<Problem>,
     },
+    /// They would take more memory than there is.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     /// The plan computes a parameter from itself: a broken plan.
     #[error("parameter `{name}` of the circuit is computed from itself; compile the circuit again")]
     Cycle {

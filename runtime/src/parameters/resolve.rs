@@ -6,6 +6,7 @@
 
 use super::error::{ParameterError, Problem};
 use super::{check, derive, random, tensor_shape};
+use crate::memory;
 use crate::numbers::ln;
 use crate::tensors::TensorFile;
 use danaus_artifact::plan::Plan;
@@ -18,6 +19,9 @@ pub(super) fn resolve(
     file: Option<&TensorFile>,
     seed: Option<u64>,
 ) -> Result<(Vec<Vec<f32>>, BTreeSet<String>), ParameterError> {
+    let sizes = plan.parameters.iter().map(|parameter| tensor_shape(&parameter.shape).iter().product::<usize>() as u64);
+    let what = || format!("holding the parameters of circuit `{}`", plan.name);
+    memory::require(4 * sizes.sum::<u64>(), what, "make the circuit smaller")?;
     let values = plan.parameters.iter().map(|_| State::Open).collect();
     let mut resolver = Resolver { plan, file, seed, values, used: BTreeSet::new(), problems: Vec::new() };
     for idx in 0..plan.parameters.len() {

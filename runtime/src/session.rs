@@ -1,0 +1,162 @@
+//! A circuit with its parameters on a device, and queries.
+//!
+//! Memory does not grow with the number of rows: they are read, evaluated and handed on batch by batch. Rows never
+//! influence each other; a row that the circuit gives probability 0 has log-likelihood `-inf`, and the others are what they are.
+
+mod evaluation;
+#[cfg(test)]
+mod tests;
+
+pub use evaluation::Evaluation;
+
+use crate::data::{DataError, Rows};
+use crate::memory::{self, MemoryError};
+use crate::parameters::Parameters;
+use danaus_artifact::plan::Plan;
+use danaus_kernels::{KernelError, Program, Stats, pack, pack_len};
+use evaluation::Tally;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+use thiserror::Error;
+
+/// Why a query has no answer.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// The evidence cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The plan cannot be run.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// It would take more memory than there is.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The evidence is for another circuit.
+    #[error("the data has {found} variables, but circuit `{circuit}` has {expected}")]
+    Variables {
+        /// The circuit.
+        circuit: String,
+        /// Its variables.
+        expected: usize,
+        /// The variables of the data.
+        found: usize,
+    },
+}
+
+/// A circuit that is ready to answer.
+pub struct Session {
+    plan: Arc<Plan>,
+    program: Program,
+    variables: usize,
+}
+
+impl Session {
+    /// Puts a circuit and its parameters on the device.
+    pub fn open(plan: impl Into<Arc<Plan>>, parameters: &Parameters) -> Result<Session, SessionError> {
+        let plan = plan.into();
+        // Once as it is packed, once on the device.
+        let needed = 2 * 4 * pack_len(&plan) as u64;
+        memory::require(needed, || format!("putting the parameters of circuit `{}` on the device", plan.name), "")?;
+        let program = Program::new(plan.clone(), &pack(&plan, parameters.values()))?;
+        let variables = plan.variables.iter().map(|array| array.len()).sum();
+        Ok(Session { plan, program, variables })
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// What the device has done so far.
+    pub fn stats(&self) -> Stats {
+        self.program.stats()
+    }
+
+    /// The log-likelihood of every row, batch by batch: the number of the batch's first row and its values. Stops
+    /// early when told to.
+    pub fn log_likelihoods(
+        &mut self,
+        rows: &dyn Rows,
+        batch: usize,
+        on_batch: &mut dyn FnMut(usize, &[f64]) -> ControlFlow<()>,
+    ) -> Result<(), SessionError> {
+        self.batches(rows, batch, &mut |first, _, values| on_batch(first, values))
+    }
+
+    /// How likely the circuit finds all rows.
+    pub fn evaluate(&mut self, rows: &dyn Rows, batch: usize) -> Result<Evaluation, SessionError> {
+        self.evaluate_with(rows, batch, &mut |_| {})
+    }
+
+    /// Like [`evaluate`](Session::evaluate); tells after every batch how many rows are done.
+    pub fn evaluate_with(
+        &mut self,
+        rows: &dyn Rows,
+        batch: usize,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Evaluation, SessionError> {
+        let start = Instant::now();
+        let mut tally = Tally::default();
+        let missing: Vec<u32> = (0..rows.columns().len()).map(|column| rows.columns().missing(column)).collect();
+        self.batches(rows, batch, &mut |first, evidence, values| {
+            tally.observe(evidence, &missing);
+            values.iter().for_each(|value| tally.row(*value));
+            progress(first + values.len());
+            ControlFlow::Continue(())
+        })?;
+        Ok(tally.finish(start.elapsed().as_secs_f64()))
+    }
+
+    /// Reads and evaluates batch after batch. The callback sees the first row, the evidence `[variables][rows]` and the
+    /// values. The last batch is filled up with rows of missing values, so that all batches have one size.
+    fn batches(
+        &mut self,
+        rows: &dyn Rows,
+        batch: usize,
+        on_batch: &mut dyn FnMut(usize, &[u32], &[f64]) -> ControlFlow<()>,
+    ) -> Result<(), SessionError> {
+        let found = rows.columns().len();
+        if found != self.variables {
+            let (circuit, expected) = (self.plan.name.clone(), self.variables);
+            return Err(SessionError::Variables { circuit, expected, found });
+        }
+        let batch = batch.clamp(1, rows.len().max(1));
+        self.check_memory(batch)?;
+        let mut evidence = vec![0; found * batch];
+        for first in (0..rows.len()).step_by(batch) {
+            let range = first..rows.len().min(first + batch);
+            let len = range.len();
+            let read = &mut evidence[..found * len];
+            rows.fill(range, read)?;
+            let values = if len == batch {
+                self.program.forward(read, batch)?
+            } else {
+                self.program.forward(&filled_up(read, len, batch, rows), batch)?
+            };
+            if on_batch(first, &evidence[..found * len], &values[..len]).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Activations and evidence, before they are allocated.
+    fn check_memory(&self, batch: usize) -> Result<(), MemoryError> {
+        let padded = batch.next_multiple_of(16) as u64;
+        let activations = 4 * u64::from(self.plan.rows) * padded;
+        let evidence = 3 * 4 * self.variables as u64 * padded;
+        let what = || format!("evaluating circuit `{}` in batches of {batch}", self.plan.name);
+        memory::require(activations.saturating_add(evidence), what, "use a smaller batch")
+    }
+}
+
+/// Evidence of `len` rows as a whole batch; the other rows are missing throughout.
+fn filled_up(evidence: &[u32], len: usize, batch: usize, rows: &dyn Rows) -> Vec<u32> {
+    let mut whole = Vec::with_capacity(rows.columns().len() * batch);
+    for (column, values) in evidence.chunks_exact(len).enumerate() {
+        whole.extend_from_slice(values);
+        whole.resize((column + 1) * batch, rows.columns().missing(column));
+    }
+    whole
+}

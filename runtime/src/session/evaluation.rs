@@ -1,0 +1,106 @@
+//! How likely a circuit finds data, in the units people compare.
+
+use serde::Serialize;
+use std::f64::consts::LN_2;
+
+/// The likelihood of a data set.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// Rows evaluated.
+    pub rows: usize,
+    /// Values that were not missing.
+    pub observed: u64,
+    /// Rows of log-likelihood `-inf`.
+    pub impossible: usize,
+    /// Sum over all rows, in nats: `-inf` if a row is impossible.
+    pub log_likelihood: f64,
+    /// Mean over all rows, in nats: `-inf` if a row is impossible.
+    pub mean_log_likelihood: f64,
+    /// Mean over the rows that are possible, in nats; none if there are none.
+    pub mean_possible: Option<f64>,
+    /// Minus the sum of the log-likelihoods over `observed * log 2`: bits per observed value. A missing value is summed over
+    /// and does not count.
+    pub bits_per_dimension: f64,
+    /// `2^bits_per_dimension`: the perplexity per observed value.
+    pub perplexity: f64,
+    /// Wall-clock time, reading the data included.
+    pub seconds: f64,
+}
+
+/// A running evaluation.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    rows: usize,
+    observed: u64,
+    impossible: usize,
+    sum: f64,
+}
+
+impl Tally {
+    /// Counts the values of evidence `[variables][rows]` that are not missing.
+    pub(super) fn observe(&mut self, evidence: &[u32], missing: &[u32]) {
+        let rows = evidence.len() / missing.len().max(1);
+        let per_variable = evidence.chunks_exact(rows.max(1)).zip(missing);
+        self.observed += per_variable
+            .map(|(values, missing)| values.iter().filter(|value| *value != missing).count() as u64)
+            .sum::<u64>();
+    }
+
+    /// Adds a row's log-likelihood.
+    pub(super) fn row(&mut self, log_likelihood: f64) {
+        self.rows += 1;
+        if log_likelihood == f64::NEG_INFINITY {
+            self.impossible += 1;
+        } else {
+            self.sum += log_likelihood;
+        }
+    }
+
+    /// The result. Without rows, means are not numbers.
+    pub(super) fn finish(self, seconds: f64) -> Evaluation {
+        let possible = self.rows - self.impossible;
+        let total = if self.impossible > 0 { f64::NEG_INFINITY } else { self.sum };
+        // Nothing observed is certain: zero bits, not -0 or 0 / 0.
+        let bits = if self.observed == 0 && total == 0.0 { 0.0 } else { -total / (self.observed as f64 * LN_2) };
+        Evaluation {
+            rows: self.rows,
+            observed: self.observed,
+            impossible: self.impossible,
+            log_likelihood: total,
+            mean_log_likelihood: total / self.rows as f64,
+            mean_possible: (possible > 0).then(|| self.sum / possible as f64),
+            bits_per_dimension: bits,
+            perplexity: bits.exp2(),
+            seconds,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_rows_are_counted_and_do_not_hide_the_others() {
+        let mut tally = Tally::default();
+        tally.observe(&[0, 1, 2, 1, 2, 2], &[2, 2]);
+        tally.row(-2.0 * LN_2);
+        tally.row(f64::NEG_INFINITY);
+        tally.row(-LN_2);
+        let result = tally.finish(1.0);
+        assert_eq!((result.rows, result.observed, result.impossible), (3, 3, 1));
+        assert_eq!((result.mean_log_likelihood, result.mean_possible), (f64::NEG_INFINITY, Some(-1.5 * LN_2)));
+        assert_eq!((result.bits_per_dimension, result.perplexity), (f64::INFINITY, f64::INFINITY));
+    }
+
+    #[test]
+    fn bits_are_per_observed_value() {
+        let mut tally = Tally::default();
+        tally.observe(&[0, 1, 0, 2], &[2, 2]);
+        tally.row(-4.0 * LN_2);
+        tally.row(-2.0 * LN_2);
+        let result = tally.finish(0.0);
+        assert_eq!((result.bits_per_dimension, result.perplexity), (2.0, 4.0));
+        assert!((result.mean_log_likelihood + 3.0 * LN_2).abs() < 1e-15);
+    }
+}
