@@ -184,7 +184,8 @@ impl Printer {
         let starts_block = before.is_none_or(|before| before.opens);
         let starts_circuit = unit.first == Token::Circuit && before.is_some();
         for (at, lead) in unit.lead.iter().enumerate() {
-            let together = !lead.blank && !(at == 0 && starts_circuit) || at == 0 && starts_block;
+            let first = at == 0;
+            let together = if first && starts_block { true } else { !(lead.blank || first && starts_circuit) };
             self.lead(lead, lead_indent, together);
         }
         for (at, text) in strays.iter().enumerate() {

@@ -70,7 +70,7 @@ fn odd_spans_and_odd_texts() {
             for file in [0, 1, u32::MAX] {
                 let diagnostic = Diagnostic::error("a.b", "odd", Span { file, start, end }, "here")
                     .with(Span { file, start: end, end: start }, "there");
-                let rendered = render(&source(text), &[diagnostic.clone()]);
+                let rendered = render(&source(text), std::slice::from_ref(&diagnostic));
                 assert!(rendered.starts_with("error[a.b]: odd\n") && !rendered.contains('\u{1b}'));
                 assert!(render(&[], &[diagnostic]).starts_with("error[a.b]: odd\n"));
                 span_text(&source(text), Span { file, start, end });

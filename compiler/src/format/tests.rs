@@ -108,6 +108,26 @@ fn wrong_programs_are_refused() {
     assert_eq!(format("circuit a {").map_err(|list| list[0].rule), Err("syntax.bracket"));
 }
 
+/// Deep, long and wide programs take no more time than their size asks for.
+#[test]
+fn extreme_programs() {
+    let deep = format!("circuit a {{ root {}x{} }}", "sum(some_name * another_name, ".repeat(190), ")".repeat(190));
+    let chain = format!("circuit a {{ root x{} }}", " * a_region[t+1] | (b)".repeat(2000));
+    let rows = format!("circuit a {{ input e = c(x) weights [{}] }}", "[0.25, 0.25, 0.25, 0.25],".repeat(3000));
+    let row = format!("circuit a {{ input e = c(x) weights [{}0.5] }}", "0.25,".repeat(20_000));
+    let attributes = format!("circuit a {{ root x {} }}", "monarch(16, 16, 16, 16) ".repeat(2000));
+    let nested = format!("circuit a {{ root {}x{} }}", "(a | b * (sum(".repeat(60), ") width 4))".repeat(60));
+    let items = "circuit a { region z[t in 0..T] = a[t] * b // c\n }".repeat(2000);
+    for text in [deep, chain, rows, row, attributes, nested, items] {
+        let start = std::time::Instant::now();
+        let once = formatted(&text);
+        assert_eq!(formatted(&once), once);
+        let seconds = start.elapsed().as_secs_f64();
+        println!("{seconds:.3} s for {} bytes", text.len());
+        assert!(seconds < 20.0, "{} bytes took {seconds} s", text.len());
+    }
+}
+
 /// A random program: words, not meaning, so that every rule of the grammar is met.
 struct Writer {
     random: ChaCha8Rng,
