@@ -22,6 +22,7 @@ pub mod packs;
 pub mod print;
 #[cfg(test)]
 pub(crate) mod samples;
+pub mod scope;
 pub mod shapes;
 pub mod stats;
 #[cfg(test)]

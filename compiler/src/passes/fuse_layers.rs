@@ -24,7 +24,7 @@
 
 use crate::circuit::{Circuit, Layer, LayerGraph, LayerId, Member, Module, Op, Operand, PartRef, Scan, Stage, SumKind};
 use crate::passes::{Pass, PassContext, PassError, Passed};
-use crate::plan::lower::live;
+use crate::plan::scope::{live, uses};
 use crate::plan::shapes::{parts, plain_stage};
 
 /// The pass.
@@ -33,6 +33,8 @@ pub const PASS: Pass =
 
 /// Operands before or after a sum, at most.
 const MOST_OPERANDS: usize = 8;
+/// Operands of a product, at most; wider ones become products of products.
+const WIDEST_PRODUCT: usize = 32;
 
 /// Fuses the layers of every circuit.
 fn run(module: &Module, _: &PassContext) -> Result<Passed, PassError> {
@@ -53,17 +55,6 @@ pub fn rewrite(graph: &LayerGraph, circuit: &Circuit) -> LayerGraph {
         names[id.0 as usize] = fuser.layer(&layer.op, layer.width, members, uses, id == graph.root());
     }
     fuser.finish(names[graph.root().0 as usize][0])
-}
-
-fn uses(graph: &LayerGraph, live: &[bool]) -> Vec<Vec<u32>> {
-    let mut uses: Vec<Vec<u32>> = graph.layers().map(|(_, layer)| vec![0; layer.members.len()]).collect();
-    for (_, layer) in graph.layers().filter(|(id, _)| live[id.0 as usize]) {
-        for part in layer.members.iter().flat_map(parts) {
-            uses[part.layer.0 as usize][part.part as usize] += 1;
-        }
-    }
-    uses[graph.root().0 as usize][0] += 1;
-    uses
 }
 
 fn renamed(member: &Member, names: &[Vec<PartRef>]) -> Member {
@@ -183,11 +174,39 @@ impl Fuser<'_> {
                 return layer;
             }
         }
+        let members = self.narrowed(width, members);
         let op = match members[0].operands.as_slice() {
             [Operand::Input(_)] => Op::Input,
             _ => Op::Hadamard,
         };
         Layer { op, width, members }
+    }
+
+    /// Splits products of many operands, which alike products of few of them read.
+    fn narrowed(&mut self, width: usize, mut members: Vec<Member>) -> Vec<Member> {
+        while members[0].operands.len() > WIDEST_PRODUCT {
+            let is_input = |operand: &Operand| matches!(operand, Operand::Input(_));
+            members.iter_mut().for_each(|member| member.operands.sort_by_key(is_input));
+            let inputs = members[0].operands.iter().filter(|operand| is_input(operand)).count();
+            let parts = members[0].operands.len() - inputs;
+            let taken = if parts >= WIDEST_PRODUCT {
+                0..parts - parts % WIDEST_PRODUCT
+            } else if inputs >= WIDEST_PRODUCT {
+                parts..parts + inputs - inputs % WIDEST_PRODUCT
+            } else {
+                0..WIDEST_PRODUCT
+            };
+            let groups = members.iter().flat_map(|member| member.operands[taken.clone()].chunks(WIDEST_PRODUCT));
+            let groups = groups.map(|group| Member { operands: group.to_vec(), parameters: Vec::new() });
+            let layer = Layer { op: Op::Hadamard, width, members: groups.collect() };
+            let uses = vec![1; layer.members.len()];
+            let products = self.push(layer, &uses);
+            let each = products.len() / members.len();
+            for (member, products) in members.iter_mut().zip(products.chunks(each)) {
+                member.operands.splice(taken.clone(), products.iter().map(|&part| Operand::Part(part)));
+            }
+        }
+        members
     }
 
     /// Products as the epilogue of the sums they read at `position`.

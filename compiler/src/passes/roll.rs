@@ -28,7 +28,7 @@ use crate::circuit::{
     Circuit, Layer, LayerGraph, LayerId, Member, Module, Op, Operand, ParamId, PartRef, Scan, SumKind, VarUse,
 };
 use crate::passes::{Pass, PassContext, PassError, Passed};
-use crate::plan::lower::live;
+use crate::plan::scope::live;
 use crate::plan::shapes::parts;
 use std::collections::{BTreeMap, HashMap};
 

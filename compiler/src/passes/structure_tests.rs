@@ -261,11 +261,75 @@ fn balanced_trees_become_a_launch_per_level() {
     assert_kept(&tree(4, 3), 12);
 }
 
+/// Products of 100 inputs, and of 100 sums.
+fn wide_products() -> Circuit {
+    let mut b = Builder::new(200, 5);
+    let inputs: Vec<_> = (0..100).map(|v| b.input(&format!("table.{}", v % 7), v, 3)).collect();
+    let all = b.product(&inputs);
+    let sums: Vec<_> = (100..200)
+        .map(|v| {
+            let input = b.input("table", v, 3);
+            b.dense(&format!("sum.{v}"), input, 3)
+        })
+        .collect();
+    let others = b.product(&sums);
+    let both = b.product(&[all, others]);
+    let root = b.dense("root", both, 1);
+    b.finish(root)
+}
+
 #[test]
-fn rolling_long_chains_is_fast() {
-    let circuit = monarch_hmm(4096, &[4, 4]);
-    let start = std::time::Instant::now();
-    let rolled = crate::passes::roll::rewrite(&circuit.graph);
-    eprintln!("{} -> {} layers in {:?}", circuit.graph.len(), rolled.len(), start.elapsed());
-    assert!(rolled.len() <= 3);
+fn wide_products_are_split() {
+    let circuit = after(&wide_products(), ALL);
+    let widest = circuit.graph.layers().flat_map(|(_, layer)| &layer.members).map(|m| m.operands.len()).max();
+    assert_eq!(widest, Some(32));
+    assert_kept(&wide_products(), 13);
+}
+
+#[test]
+fn concatenations_are_no_launches() {
+    let mut b = Builder::new(1, 5);
+    let parts: Vec<_> = (0..100).map(|k| b.input(&format!("table.{k}"), 0, 1 + k % 2)).collect();
+    let all = b.concat(&parts);
+    let root = b.dense("root", all, 1);
+    let circuit = b.finish(root);
+    assert_eq!(plan(&circuit).steps.len(), 3);
+    assert_kept(&circuit, 14);
+}
+
+/// Concatenations that share parts with others, of a carry, and at the end of a step.
+fn shared_concats(at_the_end: bool) -> Circuit {
+    let mut b = Builder::new(8, 5);
+    let mut z = b.input("emission", 0, 4);
+    for t in 1..8 {
+        let narrow = b.dense("narrow", z, 2);
+        let twice = b.concat(&[narrow, narrow]);
+        let once = b.dense("other", z, 2);
+        let mixed = b.concat(&[narrow, once]);
+        let with_carry = b.concat(&[z, mixed]);
+        let sums = [b.dense("a", twice, 4), b.dense("b", with_carry, 4)];
+        let sum = b.mixing("mix", &sums);
+        let emit = b.input("emission", t, 4);
+        z = b.product(&[sum, emit]);
+        if at_the_end {
+            let halves = [0, 1].map(|k| b.dense(&format!("half.{k}"), z, 2));
+            z = b.concat(&halves);
+        }
+    }
+    let root = b.dense("root", z, 1);
+    b.finish(root)
+}
+
+#[test]
+fn concatenations_may_share_parts() {
+    for at_the_end in [false, true] {
+        assert_eq!(scans(&after(&shared_concats(at_the_end), ALL)), [7]);
+        assert_kept(&shared_concats(at_the_end), 15);
+    }
+}
+
+#[test]
+fn rolling_reads_every_layer_a_bounded_number_of_times() {
+    let rolled = crate::passes::roll::rewrite(&monarch_hmm(4096, &[4, 4]).graph);
+    assert_eq!(rolled.len(), 3);
 }

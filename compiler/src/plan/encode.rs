@@ -2,9 +2,14 @@
 
 use danaus_artifact::plan::{Launch, Loop, Step};
 
-/// Rows to be: an index into the intervals given to `plan-memory`.
+/// Rows to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot(pub usize);
+pub struct Slot {
+    /// Index into the intervals given to `plan-memory`.
+    pub interval: usize,
+    /// The first row within the interval.
+    pub offset: u32,
+}
 
 /// Where a value stands in even and in odd iterations.
 pub type Place = [Slot; 2];
@@ -51,13 +56,18 @@ pub enum PendingStep {
 
 /// Writes records with the rows that `plan-memory` has found.
 pub struct Encoder<'a> {
-    /// First row of each slot.
+    /// First row of each interval.
     pub offsets: &'a [u32],
     /// The tables so far.
     pub tables: Vec<u32>,
 }
 
 impl Encoder<'_> {
+    /// The first row of a slot.
+    pub fn row(&self, slot: Slot) -> u32 {
+        self.offsets[slot.interval] + slot.offset
+    }
+
     /// Encodes a step.
     pub fn step(&mut self, step: PendingStep) -> Step {
         match step {
@@ -65,7 +75,7 @@ impl Encoder<'_> {
             PendingStep::Loop { steps, body, carry, width, rescale } => Step::Loop(Loop {
                 steps,
                 body: body.into_iter().map(|launch| self.launch(launch)).collect(),
-                carry: carry.map(|slot| self.offsets[slot.0]),
+                carry: carry.map(|slot| self.row(slot)),
                 width,
                 rescale,
             }),
@@ -82,11 +92,12 @@ impl Encoder<'_> {
 
     fn table(&mut self, words: &[Word], parity: usize) -> u32 {
         let start = u32::try_from(self.tables.len()).expect("tables have fewer than 2^32 words");
-        let offsets = self.offsets;
-        self.tables.extend(words.iter().map(|word| match *word {
-            Word::Row(place) => offsets[place[parity].0],
+        let number = |word: &Word| match *word {
+            Word::Row(place) => self.row(place[parity]),
             Word::Value(value) => value,
-        }));
+        };
+        let numbers: Vec<u32> = words.iter().map(number).collect();
+        self.tables.extend(numbers);
         start
     }
 }

@@ -9,6 +9,9 @@
 //! A loop's carry stands in one slot if the body consumes it before the body's last launch writes the next
 //! one, else in two that take turns. The layer that makes the first carry writes it where the loop expects it,
 //! unless something else reads that layer too: then it is copied (a product of one part).
+//!
+//! A concatenation is no launch: vectors that nothing else reads are written where the concatenation has them, and
+//! others are copied there.
 
 use crate::circuit::{Circuit, Layer, LayerGraph, LayerId, Member, Op, Operand, ParameterShape, PartRef, Scan};
 use crate::plan::encode::{Encoder, PendingLaunch, PendingStep, Place, Slot, Word};
@@ -16,9 +19,10 @@ use crate::plan::homogeneous::{carry, degree};
 use crate::plan::kernels::Target;
 use crate::plan::memory::{Interval, assign};
 use crate::plan::packs::Packs;
+use crate::plan::scope::{Home, Scope};
 use crate::plan::shapes::{kernel_of, parts, split};
 use danaus_artifact::plan::{Kernel, Layout, Plan, Schedule, StageKernel};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Iterations between two rescalings of a loop's carry.
 pub const RESCALE: u32 = 16;
@@ -56,6 +60,7 @@ pub fn lower(circuit: &Circuit, options: &PlanOptions) -> Plan {
     let (steps, root) = lowering.graph(&circuit.graph);
     let assignment = assign(&lowering.slots);
     let mut encoder = Encoder { offsets: &assignment.offsets, tables: Vec::new() };
+    let root = encoder.row(root);
     let steps = steps.into_iter().map(|step| encoder.step(step)).collect();
     Plan {
         name: circuit.name.clone(),
@@ -68,7 +73,7 @@ pub fn lower(circuit: &Circuit, options: &PlanOptions) -> Plan {
         kernels: lowering.kernels,
         tables: encoder.tables,
         steps,
-        root: assignment.offsets[root.0],
+        root,
         root_offset: root_offset(&circuit.graph),
     }
 }
@@ -79,54 +84,6 @@ fn root_offset(graph: &LayerGraph) -> bool {
     match (scans.next(), scans.next()) {
         (Some(scan), None) => degree(graph, scan) == Some(1),
         _ => false,
-    }
-}
-
-/// The layers that the root needs.
-pub fn live(graph: &LayerGraph) -> Vec<bool> {
-    let mut live = vec![false; graph.len()];
-    live[graph.root().0 as usize] = true;
-    for (id, layer) in graph.layers().rev() {
-        if live[id.0 as usize] {
-            for part in layer.members.iter().flat_map(parts) {
-                live[part.layer.0 as usize] = true;
-            }
-        }
-    }
-    live
-}
-
-/// How often the members of layers are read.
-fn uses(graph: &LayerGraph, live: &[bool]) -> Vec<Vec<u32>> {
-    let mut uses: Vec<Vec<u32>> = graph.layers().map(|(_, layer)| vec![0; layer.members.len()]).collect();
-    for (id, layer) in graph.layers() {
-        if live[id.0 as usize] {
-            for part in layer.members.iter().flat_map(parts) {
-                uses[part.layer.0 as usize][part.part as usize] += 1;
-            }
-        }
-    }
-    uses[graph.root().0 as usize][0] += 1;
-    uses
-}
-
-/// A graph and where its layers stand so far.
-struct Scope<'g> {
-    graph: &'g LayerGraph,
-    places: Vec<Vec<Place>>,
-}
-
-impl<'g> Scope<'g> {
-    fn new(graph: &'g LayerGraph) -> Self {
-        Scope { graph, places: vec![Vec::new(); graph.len()] }
-    }
-
-    fn place(&self, part: PartRef) -> Place {
-        self.places[part.layer.0 as usize][part.part as usize]
-    }
-
-    fn set(&mut self, id: LayerId, places: Vec<Place>) {
-        self.places[id.0 as usize] = places;
     }
 }
 
@@ -142,89 +99,70 @@ struct Lowering<'a> {
 
 impl Lowering<'_> {
     fn graph(&mut self, graph: &LayerGraph) -> (Vec<PendingStep>, Slot) {
-        let live = live(graph);
-        let uses = uses(graph, &live);
         let mut scope = Scope::new(graph);
         let mut steps = Vec::new();
         let mut latest_scan: Option<(LayerId, usize)> = None;
-        for (id, layer) in graph.layers().filter(|(id, _)| live[id.0 as usize]) {
-            if let Op::Scan(scan) = &layer.op {
-                if let Some((before, parity)) = latest_scan.replace((id, scan.steps % 2)) {
-                    let place = &mut scope.places[before.0 as usize][0];
-                    *place = [place[parity]; 2];
-                }
-                let init = layer.members[0].operands[0];
-                let first = self.first_carry(init, layer.width, &uses, &scope, &mut steps);
-                let place = self.scan(id, scan, layer.width, first, &mut steps);
-                scope.set(id, vec![place]);
-            } else {
-                let out = self.slots_for(layer);
-                let launch = self.launch(layer, &out, &scope, id.to_string());
-                steps.push(PendingStep::Launch(launch));
-                scope.set(id, out);
+        for (id, layer) in scope.layers() {
+            let Op::Scan(scan) = &layer.op else {
+                let launches = self.layer(id, layer, &mut scope, id.to_string());
+                steps.extend(launches.into_iter().map(PendingStep::Launch));
+                continue;
+            };
+            if let Some((before, parity)) = latest_scan.replace((id, scan.steps % 2)) {
+                let place = scope.place(PartRef { layer: before, part: 0 });
+                scope.set(before, vec![[place[parity]; 2]]);
             }
+            let (launch, first) = self.first_carry(layer, &scope);
+            steps.extend(launch.map(PendingStep::Launch));
+            let place = self.scan(id, scan, layer.width, first, &mut steps);
+            scope.set(id, vec![place]);
         }
         let mut root = scope.place(PartRef { layer: graph.root(), part: 0 });
         if root[0] != root[1] {
-            let (launch, slot) = self.copy(root, graph.layer(graph.root()).width, "root");
+            let width = graph.layer(graph.root()).width;
+            let slot = self.slot(width);
+            steps.push(PendingStep::Launch(self.copies(width, &[([slot; 2], root)], "root".into())));
             root = [slot; 2];
-            steps.push(PendingStep::Launch(launch));
         }
         self.touch(root);
         (steps, root[0])
     }
 
-    /// Where the first carry of a scan stands; nothing else reads it there.
-    fn first_carry(
-        &mut self,
-        init: Operand,
-        width: usize,
-        uses: &[Vec<u32>],
-        scope: &Scope,
-        steps: &mut Vec<PendingStep>,
-    ) -> Slot {
-        let part = match init {
-            Operand::Part(part) => part,
-            Operand::Input(input) => {
-                let layer = Layer {
-                    op: Op::Input,
-                    width,
-                    members: vec![Member { operands: vec![Operand::Input(input)], parameters: Vec::new() }],
-                };
-                let out = self.slots_for(&layer);
-                let launch = self.launch(&layer, &out, scope, "first carry".into());
-                steps.push(PendingStep::Launch(launch));
-                return out[0][0];
-            }
-        };
+    /// Where the first carry of a scan stands, where nothing else reads it, and the launch that copies it there.
+    fn first_carry(&mut self, layer: &Layer, scope: &Scope) -> (Option<PendingLaunch>, Slot) {
+        let Operand::Part(part) = layer.members[0].operands[0] else { panic!("a scan starts from a layer") };
         let place = scope.place(part);
-        if uses[part.layer.0 as usize][part.part as usize] == 1 && place[0] == place[1] {
-            return place[0];
+        if scope.read_once(part) && place[0] == place[1] {
+            return (None, place[0]);
         }
-        let (launch, slot) = self.copy(place, width, "first carry");
-        steps.push(PendingStep::Launch(launch));
-        slot
+        let slot = self.slot(layer.width);
+        (Some(self.copies(layer.width, &[([slot; 2], place)], "first carry".into())), slot)
     }
 
     fn scan(&mut self, id: LayerId, scan: &Scan, width: usize, first: Slot, steps: &mut Vec<PendingStep>) -> Place {
         let body = &scan.body;
-        let live = live(body);
-        let carry_id = carry(body).filter(|id| live[id.0 as usize]);
-        let root = body.root();
-        let reads_carry = body.layer(root).members.iter().flat_map(parts).any(|part| Some(part.layer) == carry_id);
-        let second = if reads_carry { self.slot(width) } else { first };
+        let mut scope = Scope::new(body);
+        let carry_id = carry(body).filter(|&id| scope.is_live(id));
+        let root = body.layer(body.root());
+        let is_copied = matches!(root.op, Op::Concat);
+        let reads_carry = root.members.iter().flat_map(parts).any(|part| Some(part.layer) == carry_id);
+        let second = if reads_carry && !is_copied { self.slot(width) } else { first };
         let place = [first, second];
         let next = [second, first];
-        let mut scope = Scope::new(body);
         let mut launches = Vec::new();
-        for (inner, layer) in body.layers().filter(|(inner, _)| live[inner.0 as usize]) {
+        for (inner, layer) in scope.layers() {
+            let label = format!("{id}/{inner}");
             if matches!(layer.op, Op::Carry) {
                 scope.set(inner, vec![place]);
-                continue;
+            } else if inner == body.root() && !is_copied {
+                launches.push(self.launch(layer, &[next], &scope, label));
+            } else {
+                launches.extend(self.layer(inner, layer, &mut scope, label));
             }
-            let out = if inner == root { vec![next] } else { self.slots_for(layer) };
-            launches.push(self.launch(layer, &out, &scope, format!("{id}/{inner}")));
-            scope.set(inner, out);
+        }
+        if is_copied {
+            let from = scope.place(PartRef { layer: body.root(), part: 0 });
+            launches.push(self.copies(width, &[(next, from)], format!("{id}/{}", body.root())));
         }
         self.touch(place);
         let rescale = match carry_id {
@@ -236,30 +174,75 @@ impl Lowering<'_> {
         place
     }
 
+    /// The launches of a layer that is no carry and no scan.
+    fn layer(&mut self, id: LayerId, layer: &Layer, scope: &mut Scope, label: String) -> Vec<PendingLaunch> {
+        if matches!(layer.op, Op::Concat) {
+            return self.concat(id, layer, scope, &label);
+        }
+        let out: Vec<Place> = (0..layer.members.len() as u32)
+            .map(|part| {
+                let slot = match scope.home(PartRef { layer: id, part }) {
+                    Some(home) => {
+                        let concat = scope.concat(home.concat, |width| self.slot(width));
+                        Slot { offset: concat.offset + home.offset, ..concat }
+                    }
+                    None => self.slot(layer.width),
+                };
+                [slot; 2]
+            })
+            .collect();
+        let launch = self.launch(layer, &out, scope, label);
+        scope.set(id, out);
+        vec![launch]
+    }
+
+    /// Copies the parts of a concatenation that do not stand where it has them; those of a width together.
+    fn concat(&mut self, id: LayerId, layer: &Layer, scope: &mut Scope, label: &str) -> Vec<PendingLaunch> {
+        let mut out = Vec::new();
+        let mut copied: BTreeMap<usize, Vec<(Place, Place)>> = BTreeMap::new();
+        for (member, index) in layer.members.iter().zip(0..) {
+            let concat = PartRef { layer: id, part: index };
+            let slot = scope.concat(concat, |width| self.slot(width));
+            let mut offset = 0;
+            for part in parts(member) {
+                let width = scope.graph.layer(part.layer).width;
+                if scope.home(part) != Some(Home { concat, offset }) {
+                    let to = Slot { offset: slot.offset + offset, ..slot };
+                    copied.entry(width).or_default().push(([to; 2], scope.place(part)));
+                }
+                offset += width as u32;
+            }
+            out.push([slot; 2]);
+        }
+        scope.set(id, out);
+        copied.into_iter().map(|(width, copies)| self.copies(width, &copies, label.into())).collect()
+    }
+
     fn slot(&mut self, width: usize) -> Slot {
         let rows = u32::try_from(width).expect("a layer has fewer than 2^32 units");
         self.slots.push(Interval { rows, first: self.position, last: self.position });
-        Slot(self.slots.len() - 1)
-    }
-
-    fn slots_for(&mut self, layer: &Layer) -> Vec<Place> {
-        (0..layer.members.len()).map(|_| [self.slot(layer.width); 2]).collect()
+        Slot { interval: self.slots.len() - 1, offset: 0 }
     }
 
     /// Keeps a place alive up to the launch being written.
     fn touch(&mut self, place: Place) {
         for slot in place {
-            self.slots[slot.0].last = self.slots[slot.0].last.max(self.position);
+            let interval = &mut self.slots[slot.interval];
+            interval.last = interval.last.max(self.position);
         }
     }
 
-    fn copy(&mut self, from: Place, width: usize, label: &str) -> (PendingLaunch, Slot) {
-        let slot = self.slot(width);
-        self.touch(from);
+    /// A launch that copies vectors, each to a place from a place.
+    fn copies(&mut self, width: usize, copies: &[(Place, Place)], label: String) -> PendingLaunch {
         let kernel = self.kernel(Kernel::Product { width: width as u32, parts: 1, inputs: 0 });
-        let words = vec![Word::Row([slot; 2]), Word::Value(0), Word::Row(from)];
+        let mut words = Vec::new();
+        for &(to, from) in copies {
+            self.touch(to);
+            self.touch(from);
+            words.extend([Word::Row(to), Word::Value(0), Word::Row(from)]);
+        }
         self.position += 1;
-        (PendingLaunch { kernel, members: 1, words, label: label.into() }, slot)
+        PendingLaunch { kernel, members: copies.len(), words, label }
     }
 
     fn launch(&mut self, layer: &Layer, out: &[Place], scope: &Scope, label: String) -> PendingLaunch {

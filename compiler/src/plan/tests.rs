@@ -26,8 +26,9 @@ pub fn assert_close(found: &[f64], expected: &[f64]) {
     }
 }
 
-/// Checks that no launch writes rows it reads.
+/// Checks that a plan keeps its contract, and that no launch writes rows it reads.
 pub fn assert_apart(plan: &Plan) {
+    danaus_artifact::validate::validate(plan).unwrap_or_else(|error| panic!("{error}"));
     for step in &plan.steps {
         let launches = match step {
             Step::Launch(launch) => std::slice::from_ref(launch),
