@@ -9,16 +9,19 @@ mod tests;
 
 pub use evaluation::Evaluation;
 
-use crate::data::{DataError, Rows};
+use crate::data::{DataError, Rows, Sequence};
 use crate::memory::{self, MemoryError};
 use crate::parameters::Parameters;
 use danaus_artifact::plan::Plan;
 use danaus_kernels::{KernelError, Program, Stats, pack, pack_len};
 use evaluation::Tally;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::time::Instant;
 use thiserror::Error;
+
+/// Values of a long sequence that are on the device at a time.
+const WINDOW: u32 = 4096;
 
 /// Why a query has no answer.
 #[derive(Debug, Error)]
@@ -105,6 +108,40 @@ impl Session {
             progress(first + values.len());
             ControlFlow::Continue(())
         })?;
+        Ok(tally.finish(start.elapsed().as_secs_f64()))
+    }
+
+    /// How likely the circuit, a chain of any length, finds one long sequence. Memory does not grow with its length.
+    pub fn stream(&mut self, sequence: &dyn Sequence) -> Result<Evaluation, SessionError> {
+        self.stream_with(sequence, &mut |_| {})
+    }
+
+    /// Like [`stream`](Session::stream); tells after every window how many values have been read.
+    pub fn stream_with(
+        &mut self,
+        sequence: &dyn Sequence,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Evaluation, SessionError> {
+        let start = Instant::now();
+        self.check_memory(1)?;
+        let mut tally = Tally::default();
+        let (mut failed, mut read) = (None, 0);
+        let mut next = |range: Range<u64>| {
+            let values = sequence.fill(range.start as usize..range.end as usize).map_err(|error| {
+                let message = error.to_string();
+                failed = Some(error);
+                message
+            })?;
+            tally.observe(&values, &[sequence.missing()]);
+            read += values.len();
+            progress(read);
+            Ok(values)
+        };
+        let result = self.program.stream(sequence.len() as u64, WINDOW, 1, &mut next);
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        result?.into_iter().for_each(|value| tally.row(value));
         Ok(tally.finish(start.elapsed().as_secs_f64()))
     }
 

@@ -35,9 +35,10 @@ pub fn hmm(length: u32, states: u32, values: u32) -> Plan {
     let mut tables = vec![0, 0, length - 1, 0, 0, values + 1];
     tables.extend(record(states, 0));
     tables.extend(record(0, states));
-    let first = tables.len() as u32;
-    let after = if length % 2 == 1 { 0 } else { states };
-    tables.extend([2 * states, table_chunks + weight_chunks, after]);
+    let last = tables.len() as u32;
+    for carry in [0, states] {
+        tables.extend([2 * states, table_chunks + weight_chunks, carry]);
+    }
     Plan {
         name: "hmm".into(),
         fingerprint: format!("{length:x}"),
@@ -73,7 +74,7 @@ pub fn hmm(length: u32, states: u32, values: u32) -> Plan {
                 width: states,
                 rescale: 8,
             }),
-            Step::Launch(launch(2, [first, first], "%2")),
+            Step::Launch(launch(2, [last, last + 3], "%2")),
         ],
         root: 2 * states,
         root_offset: true,

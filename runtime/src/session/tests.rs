@@ -91,3 +91,39 @@ fn data_of_another_circuit_is_refused() {
     let error = session.evaluate(&other, 2).unwrap_err().to_string();
     assert_eq!(error, "the data has 5 variables, but circuit `hmm` has 4");
 }
+
+/// A sequence in memory.
+struct Values(Vec<u32>, u32);
+
+impl Sequence for Values {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn missing(&self) -> u32 {
+        self.1
+    }
+
+    fn fill(&self, range: Range<usize>) -> Result<Vec<u32>, DataError> {
+        Ok(self.0[range].to_vec())
+    }
+}
+
+#[test]
+fn a_long_sequence_has_the_textbook_value() {
+    let plan = samples::hmm(5, 3, 4);
+    let parameters = init(&plan, 1, None).unwrap().parameters;
+    let mut session = Session::open(plan.clone(), &parameters).unwrap();
+    for length in [1, 2, 5, 64, 400] {
+        let row = rows(3, length, 4).remove(2);
+        let sequence = Values(row.iter().map(|value| value.map_or(4, |value| value as u32)).collect(), 4);
+        let (found, expected) = (session.stream(&sequence).unwrap(), textbook(&plan, &parameters, &row));
+        assert!((found.log_likelihood / expected - 1.0).abs() < 1e-5, "{length}: {found:?} {expected}");
+        assert_eq!((found.rows, found.observed), (1, row.iter().flatten().count() as u64));
+    }
+    let long = Values((0..9_000).map(|position| position * position % 5 % 4).collect(), 4);
+    let mut told = Vec::new();
+    let found = session.stream_with(&long, &mut |read| told.push(read)).unwrap();
+    assert!(found.bits_per_dimension > 0.5 && found.bits_per_dimension < 4.0, "{found:?}");
+    assert_eq!((told.last(), told.len() > 2), (Some(&9_000), true));
+}
