@@ -27,6 +27,7 @@ mod expression;
 mod files;
 mod input;
 mod limits;
+mod lookup;
 mod monarch;
 mod names;
 mod naming;

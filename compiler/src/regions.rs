@@ -7,7 +7,8 @@
 //! # Design
 //!
 //! * Nodes are appended children first, so their order is a topological order.
-//! * petgraph does not keep the order of neighbors, so every edge carries its position.
+//! * petgraph does not keep the order of neighbors, so every edge carries its position, and the children of
+//!   each node are kept in order beside the graph.
 //! * Only what the root needs is in the graph.
 
 mod dot;
@@ -19,7 +20,6 @@ pub use text::dump;
 
 use crate::model::{Circuit, Model, Scope, UnitId, UnitKind, Variable, WeightsId};
 use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::EdgeRef;
 use std::fmt;
 use std::sync::Arc;
 
@@ -41,6 +41,10 @@ pub struct CircuitRegions {
     weights: Vec<String>,
     /// Edges run from parent to child and carry the child's position.
     graph: DiGraph<Node, u32>,
+    /// The children of all nodes, node by node.
+    children: Vec<NodeId>,
+    /// By node: where its children end in `children`.
+    ends: Vec<u32>,
     root: Option<RegionId>,
 }
 
@@ -156,11 +160,9 @@ impl CircuitRegions {
     }
 
     /// The children in order.
-    pub fn children(&self, id: NodeId) -> Vec<NodeId> {
-        let edges = self.graph.edges(NodeIndex::new(id.index()));
-        let mut children: Vec<(u32, NodeIndex)> = edges.map(|edge| (*edge.weight(), edge.target())).collect();
-        children.sort_unstable();
-        children.into_iter().map(|(_, node)| id_of(node.index(), &self.graph[node])).collect()
+    pub fn children(&self, id: NodeId) -> &[NodeId] {
+        let start = id.index().checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.children[start as usize..self.ends[id.index()] as usize]
     }
 
     /// The root region.
@@ -189,6 +191,8 @@ impl CircuitRegions {
         for (position, child) in children.iter().enumerate() {
             self.graph.add_edge(index, NodeIndex::new(child.index()), position as u32);
         }
+        self.children.extend_from_slice(children);
+        self.ends.push(self.children.len() as u32);
         id_of(index.index(), &self.graph[index])
     }
 }
@@ -228,19 +232,22 @@ fn from_circuit(circuit: &Circuit) -> CircuitRegions {
         name: circuit.name.clone(),
         variables: circuit.variables.clone(),
         weights: circuit.weights.iter().map(text::weights).collect(),
-        graph: DiGraph::new(),
+        graph: DiGraph::with_capacity(2 * circuit.units.len(), 2 * circuit.units.len()),
+        children: Vec::with_capacity(2 * circuit.units.len()),
+        ends: Vec::with_capacity(2 * circuit.units.len()),
         root: None,
     };
     let usage = usage(circuit);
     let mut nodes: Vec<Option<NodeId>> = vec![None; circuit.units.len()];
+    let mut children = Vec::new();
     for (position, unit) in circuit.units.iter().enumerate() {
         if !usage[position].is_needed {
             continue;
         }
         let id = UnitId(position as u32);
+        children.clear();
         let operands = unit.kind.operands().iter();
-        let children: Vec<NodeId> =
-            operands.map(|o| nodes[o.0 as usize].expect("operands come before their users")).collect();
+        children.extend(operands.map(|o| nodes[o.0 as usize].expect("operands come before their users")));
         let needs_region = unit.instance.is_some() || usage[position].by_product || id == circuit.root;
         nodes[position] = Some(add_unit(&mut regions, circuit, id, &children, needs_region));
     }

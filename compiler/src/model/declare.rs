@@ -1,12 +1,12 @@
 //! Variables, and the names and indices of inputs and regions.
 
 use super::elaborate::{Declared, Elaborator, Symbol};
+use super::lookup::Lookup;
 use super::names::{index_count, nearest_help};
 use super::{Variable, limits, spans};
 use crate::ast::{self, Expr, Index, Item, ItemKind, Name, Span};
 use crate::circuit::{Domain, VariableArray};
 use crate::diagnostic::Diagnostic;
-use std::collections::HashMap;
 
 const REGION: &str = "an input or region";
 
@@ -197,7 +197,7 @@ impl<'a> Elaborator<'a> {
 
     fn new_symbol(&mut self, name: &'a Name, rank: usize) -> u32 {
         let id = self.symbols.len() as u32;
-        let symbol = Symbol { name: &name.value, span: name.span, rank, instances: HashMap::new(), broken: false };
+        let symbol = Symbol { name: &name.value, span: name.span, rank, instances: Lookup::default(), broken: false };
         self.symbols.push(symbol);
         self.symbol_names.insert(&name.value, id);
         id
@@ -239,6 +239,9 @@ impl<'a> Elaborator<'a> {
                 self.check_range(from, to, *span)?;
                 if prefix.len() + 1 == indices.len() {
                     self.check_instances(item, (to - from) as u64)?;
+                    if prefix.is_empty() {
+                        self.symbols[symbol as usize].instances.reserve(from, to);
+                    }
                 }
                 for step in 0..to - from {
                     let value = if *reversed { to - 1 - step } else { from + step };
@@ -299,10 +302,9 @@ impl<'a> Elaborator<'a> {
     fn declare_instance(&mut self, item: u32, symbol: u32, indices: &[i64]) -> Option<()> {
         let id = self.declared.len() as u32;
         self.check_instances(item, 1)?;
-        let indices: Box<[i64]> = indices.into();
-        if let Some(first) = self.symbols[symbol as usize].instances.get(&indices) {
-            let first_item = self.item(*first);
-            let written = super::element(self.symbols[symbol as usize].name, &indices);
+        if let Some(first) = self.symbols[symbol as usize].instances.get(indices) {
+            let first_item = self.item(first);
+            let written = super::element(self.symbols[symbol as usize].name, indices);
             let message = format!("`{written}` is defined twice");
             let item = &self.items[item as usize];
             let fault = Diagnostic::error("region.redefined", message, item.span, format!("defines `{written}` again"));
@@ -310,8 +312,8 @@ impl<'a> Elaborator<'a> {
             self.report_instance(fault.help("several ways to compute one region are written `a | b`"));
             return Some(());
         }
-        self.symbols[symbol as usize].instances.insert(indices.clone(), id);
-        self.declared.push(Declared { symbol, item, indices, references: 0..0, unit: None });
+        self.symbols[symbol as usize].instances.insert(indices, id);
+        self.declared.push(Declared { symbol, item, indices: indices.into(), references: 0..0, unit: None });
         Some(())
     }
 }
@@ -321,26 +323,28 @@ fn needed_position(needed: usize) -> usize {
     needed.min(2)
 }
 
-/// The indices a symbol is defined for, in words.
-pub(super) fn defined_for(symbol: &Symbol<'_>) -> String {
-    if symbol.rank == 0 {
-        return format!("`{}` is defined here, without indices", symbol.name);
-    }
-    let mut lowest = vec![i64::MAX; symbol.rank];
-    let mut highest = vec![i64::MIN; symbol.rank];
-    let mut keys: Vec<&Box<[i64]>> = symbol.instances.keys().collect();
-    keys.sort();
-    for key in &keys {
-        for (axis, value) in key.iter().enumerate() {
-            lowest[axis] = lowest[axis].min(*value);
-            highest[axis] = highest[axis].max(*value);
+impl Elaborator<'_> {
+    /// The indices a symbol is defined for, in words.
+    pub fn defined_for(&self, symbol: u32) -> String {
+        let Symbol { name, rank, .. } = self.symbols[symbol as usize];
+        if rank == 0 {
+            return format!("`{name}` is defined here, without indices");
         }
+        let mut bounds = vec![(i64::MAX, i64::MIN); rank];
+        let mut count = 0;
+        for declared in self.declared.iter().filter(|declared| declared.symbol == symbol) {
+            count += 1;
+            for ((lowest, highest), index) in bounds.iter_mut().zip(&declared.indices) {
+                *lowest = *index.min(lowest);
+                *highest = *index.max(highest);
+            }
+        }
+        if count == 0 {
+            return format!("`{name}` is declared here, but for no index at all");
+        }
+        let ranges: Vec<String> = bounds.iter().map(|(lowest, highest)| format!("{lowest}..{}", highest + 1)).collect();
+        let volume = bounds.iter().map(|(lowest, highest)| (highest - lowest) as f64 + 1.0).product::<f64>();
+        let some = if volume == count as f64 { "" } else { "some of " };
+        format!("`{name}` is defined for {some}[{}]", ranges.join(", "))
     }
-    if keys.is_empty() {
-        return format!("`{}` is declared here, but for no index at all", symbol.name);
-    }
-    let ranges: Vec<String> = lowest.iter().zip(&highest).map(|(lo, hi)| format!("{lo}..{}", hi + 1)).collect();
-    let volume: i128 = lowest.iter().zip(&highest).map(|(lo, hi)| *hi as i128 + 1 - *lo as i128).product();
-    let some = if volume == keys.len() as i128 { "" } else { "some of " };
-    format!("`{}` is defined for {some}[{}]", symbol.name, ranges.join(", "))
 }

@@ -1,12 +1,13 @@
 //! Elaborates one circuit: drives the steps and holds what they share.
 
 use super::expression::{Evaluator, Setting, here};
+use super::lookup::Lookup;
 use super::reports::Reports;
 use super::weights::WeightsTable;
 use super::{Circuit, Instance, Scope, Unit, UnitId, Variable};
 use crate::ast::{self, Attribute, Expr, Index, Item, ItemKind, Name, Ref, Span};
 use crate::diagnostic::Diagnostic;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ pub(super) struct Symbol<'a> {
     pub name: &'a str,
     pub span: Span,
     pub rank: usize,
-    pub instances: HashMap<Box<[i64]>, u32>,
+    pub instances: Lookup,
     /// Whether a declaration of it is faulty, so that instances may be missing.
     pub broken: bool,
 }
@@ -55,6 +56,8 @@ pub(super) struct Elaborator<'a> {
     pub scope_total: u64,
     pub singles: Vec<Option<Arc<Scope>>>,
     pub weights: WeightsTable<'a>,
+    /// Memory for the indices of a reference.
+    pub scratch: Vec<i64>,
     /// How many steps all loops have taken.
     pub steps: u64,
     /// Whether there are more instances than can be worked on.
@@ -85,6 +88,7 @@ pub(super) fn elaborate(ast: &ast::Circuit, settings: Vec<Setting>, reports: &mu
         scope_total: 0,
         singles: Vec::new(),
         weights: WeightsTable::default(),
+        scratch: Vec::new(),
         steps: 0,
         is_too_large: false,
     };
@@ -138,10 +142,17 @@ impl<'a> Elaborator<'a> {
         Evaluator { settings: &self.settings, loops: &self.loops, reports: self.reports }.integer(expr)
     }
 
-    /// The values of the indices of a reference.
-    pub fn indices(&mut self, reference: &Ref) -> Option<Vec<i64>> {
-        let values: Vec<Option<i64>> = reference.indices.iter().map(|index| self.integer(index)).collect();
-        values.into_iter().collect()
+    /// The values of the indices of a reference, in a list that may be used again.
+    pub fn indices(&mut self, reference: &Ref, mut list: Vec<i64>) -> Option<Vec<i64>> {
+        list.clear();
+        let mut is_good = true;
+        for index in &reference.indices {
+            match self.integer(index) {
+                Some(value) => list.push(value),
+                None => is_good = false,
+            }
+        }
+        is_good.then_some(list)
     }
 
     /// Sets the loop variables to what they are for an instance.

@@ -176,7 +176,8 @@ impl<'a> Elaborator<'a> {
             self.reports.add(fault.with(span, "declared here"));
             return None;
         }
-        let indices = self.indices(reference)?;
+        let scratch = std::mem::take(&mut self.scratch);
+        let indices = self.indices(reference, scratch)?;
         let mut position = 0;
         for (axis, (index, extent)) in indices.iter().zip(&shape).enumerate() {
             if *index < 0 || *index as u64 >= *extent as u64 {
@@ -189,6 +190,7 @@ impl<'a> Elaborator<'a> {
             }
             position = position * extent + *index as usize;
         }
+        self.scratch = indices;
         Some(first + position as u32)
     }
 }

@@ -1,14 +1,21 @@
 //! How instances, variables and scopes are written in messages and dumps.
 
 use super::{Scope, Variable};
+use std::fmt::Write;
 
 /// A name with its indices: `z[3]`.
 pub(super) fn element(name: &str, indices: &[i64]) -> String {
     if indices.is_empty() {
         return name.to_owned();
     }
-    let indices: Vec<String> = indices.iter().map(i64::to_string).collect();
-    format!("{name}[{}]", indices.join(", "))
+    let mut text = String::with_capacity(name.len() + 2 + 6 * indices.len());
+    text.push_str(name);
+    for (position, index) in indices.iter().enumerate() {
+        text.push_str(if position == 0 { "[" } else { ", " });
+        write!(text, "{index}").expect("a string takes any text");
+    }
+    text.push(']');
+    text
 }
 
 /// The array a variable belongs to.

@@ -1,8 +1,8 @@
 //! Which instance refers to which.
 
 use super::elaborate::Elaborator;
+use super::element;
 use super::names::{are, index_count, nearest_help};
-use super::{declare, element};
 use crate::ast::{ItemKind, Ref, RegionExpr};
 use crate::diagnostic::Diagnostic;
 use std::ops::Range;
@@ -54,17 +54,19 @@ impl<'a> Elaborator<'a> {
             self.reports.add(fault);
             return None;
         }
-        let indices = self.indices(reference)?;
+        let scratch = std::mem::take(&mut self.scratch);
+        let indices = self.indices(reference, scratch)?;
         let known = &self.symbols[symbol as usize];
-        let target = known.instances.get(indices.as_slice()).copied();
+        let target = known.instances.get(&indices);
         if target.is_none() && !known.broken {
             let written = element(&name.value, &indices);
             let fault = Diagnostic::error("index.range", format!("`{written}` is not defined"), reference.span, {
                 format!("this is `{written}`")
             });
-            let fault = fault.with(known.span, declare::defined_for(known));
+            let fault = fault.with(known.span, self.defined_for(symbol));
             self.report_instance(fault);
         }
+        self.scratch = indices;
         target
     }
 

@@ -281,8 +281,11 @@ impl<'a> Elaborator<'a> {
 
     /// Builds all parts, so that all their faults are reported.
     pub fn build_all(&mut self, parts: &[Tree<'a>], region: &Region<'a>, expected: Width) -> Option<Vec<UnitId>> {
-        let units: Vec<Option<UnitId>> = parts.iter().map(|part| self.build(part, region, expected)).collect();
-        units.into_iter().collect()
+        let mut units = Vec::with_capacity(parts.len());
+        for part in parts {
+            units.extend(self.build(part, region, expected));
+        }
+        (units.len() == parts.len()).then_some(units)
     }
 
     fn hadamard(&mut self, parts: &[Tree<'a>], span: Span, region: &Region<'a>, expected: Width) -> Option<UnitId> {

@@ -42,10 +42,10 @@ impl Elaborator<'_> {
 
     fn warn_regions(&mut self, references: Range<u32>) {
         let mut is_used = vec![false; self.declared.len()];
-        let mut open: Vec<u32> = self.targets(references);
+        let mut open: Vec<u32> = self.targets(&references).collect();
         while let Some(instance) = open.pop() {
             if !std::mem::replace(&mut is_used[instance as usize], true) {
-                open.extend(self.targets(self.declared[instance as usize].references.clone()));
+                open.extend(self.targets(&self.declared[instance as usize].references));
             }
         }
         let mut unused: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
@@ -64,8 +64,8 @@ impl Elaborator<'_> {
         }
     }
 
-    fn targets(&self, references: Range<u32>) -> Vec<u32> {
+    fn targets(&self, references: &Range<u32>) -> impl Iterator<Item = u32> {
         let range = references.start as usize..references.end as usize;
-        self.references[range].iter().flatten().copied().collect()
+        self.references[range].iter().flatten().copied()
     }
 }

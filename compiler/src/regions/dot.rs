@@ -54,7 +54,7 @@ impl<'a> Picture<'a> {
     }
 
     fn targets(&self, node: usize) -> Vec<Target> {
-        let children = self.regions.children(self.ids[node]).into_iter().map(NodeId::index);
+        let children = self.regions.children(self.ids[node]).iter().map(|child| child.index());
         children.map(|child| self.gaps.get(&child).map_or(Target::Node(child), |gap| Target::Gap(*gap))).collect()
     }
 

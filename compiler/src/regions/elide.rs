@@ -53,7 +53,7 @@ fn heavy_children(regions: &CircuitRegions) -> Vec<Option<usize>> {
     let heavy = |id: NodeId| {
         let mut best: Option<(usize, usize)> = None;
         for child in regions.children(id) {
-            let size = regions.node(child).scope().len();
+            let size = regions.node(*child).scope().len();
             if best.is_none_or(|(largest, _)| size > largest) {
                 best = Some((size, child.index()));
             }
