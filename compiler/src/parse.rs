@@ -16,6 +16,8 @@ pub(crate) mod brackets;
 pub(crate) mod build;
 mod expected;
 #[cfg(test)]
+mod soup;
+#[cfg(test)]
 mod tests;
 
 pub use crate::lex::Comment;
