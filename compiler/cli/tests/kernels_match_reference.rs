@@ -4,13 +4,13 @@
 #[path = "../../tests/common/mod.rs"]
 mod common;
 
-use common::hmm::{Hmm, hmm};
+use common::hmm::{Hmm, hmm, transition_matrix};
 use common::random_circuit::{compatible_circuits, random_chain, random_circuit, recipes};
 use common::{mismatch, parameters, random_rows, value};
 use danaus_compiler::circuit::{Circuit, Module, Product};
 use danaus_compiler::passes::{DumpRequest, PassContext, by_name, run, run_passes};
 use danaus_compiler::plan::{PlanOptions, lower};
-use danaus_compiler::reference::{ParameterValues, Row, domains, parameter_numbers, random_values};
+use danaus_compiler::reference::{ParameterValues, Row, domains, evaluate_module, parameter_numbers, random_values};
 use danaus_kernels::{Program, pack};
 use proptest::prelude::Strategy;
 use proptest::strategy::ValueTree;
@@ -136,6 +136,43 @@ fn many_monarch_factors() {
     let model = Hmm { steps: 20, states: 4096, values: 5, monarch: vec![8, 8, 8, 8] };
     let circuit = hmm(&model);
     assert_matches(&circuit, &random_values(&circuit, 7), 7, &[5]);
+}
+
+/// `hmm * hmm` is the product of the unnormalized likelihoods of its factors.
+#[test]
+fn products_of_hidden_markov_models() {
+    let model = |states| Hmm { steps: 40, states, values: 9, monarch: vec![] };
+    let module = Module {
+        circuits: vec![hmm(&model(12)), hmm(&model(20))],
+        product: Some(Product { name: "product".into(), untied: false }),
+    };
+    let mut values = ParameterValues::new();
+    for (index, circuit) in module.circuits.iter().enumerate() {
+        for (name, numbers) in in_single_precision(&random_values(circuit, 10 + index as u64)).iter() {
+            values.insert(format!("{}.{name}", index + 1), numbers.to_vec());
+        }
+    }
+    let rows = random_rows(&module.circuits[0], 11, 17, 0.0);
+    let expected = evaluate_module(&module, &values, &rows).expect("the evidence is complete");
+    let circuit = module.circuits[0].clone();
+    let found = forward(&mut program(module, &values), &circuit, &rows);
+    assert_eq!(mismatch(&found, &expected, TOLERANCE), None);
+}
+
+/// A Monarch transition is the dense transition whose matrix is the product of its factors.
+#[test]
+fn monarch_transitions_are_dense_matrices() {
+    let model = Hmm { steps: 50, states: 96, values: 9, monarch: vec![8, 12] };
+    let dense = Hmm { monarch: vec![], ..model.clone() };
+    let values = in_single_precision(&random_values(&hmm(&model), 12));
+    let mut dense_values = values.clone();
+    dense_values.insert("transition", transition_matrix(&model, &values));
+    let single = |circuit| Module { circuits: vec![circuit], product: None };
+    let circuit = hmm(&model);
+    let rows = random_rows(&circuit, 13, 17, 0.2);
+    let found = forward(&mut program(single(circuit.clone()), &values), &circuit, &rows);
+    let expected = forward(&mut program(single(hmm(&dense)), &dense_values), &circuit, &rows);
+    assert_eq!(mismatch(&found, &expected, TOLERANCE), None);
 }
 
 /// Rows that the circuit gives probability 0 are `-inf`, and those beside them are not disturbed.
