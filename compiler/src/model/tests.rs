@@ -207,6 +207,28 @@ fn edited(text: &str, random: &mut rand_chacha::ChaCha8Rng) -> String {
 }
 
 #[test]
+fn scopes_are_written_in_short() {
+    let variable = |name: &str, shape: &[usize], first| Variable {
+        array: VariableArray { name: name.into(), shape: shape.into(), domain: crate::circuit::Domain::Binary },
+        first,
+        doc: Vec::new(),
+        span: Span { file: 0, start: 0, end: 0 },
+    };
+    let variables = [variable("a", &[], 0), variable("x", &[5], 1), variable("p", &[3, 4], 6), variable("b", &[], 18)];
+    let text = |members: &[u32]| {
+        let scope = members.iter().fold(Scope::empty(), |scope, v| scope.union(&Scope::single(*v)));
+        scope_text(&variables, &scope)
+    };
+    assert_eq!(text(&[0]), "a");
+    assert_eq!(text(&[0, 1, 2, 3]), "a, x[0..3]");
+    assert_eq!(text(&[2, 4, 5, 18]), "x[1], x[3..5], b");
+    assert_eq!(text(&[7, 8, 11, 12]), "p[0..2, 1..3]");
+    assert_eq!(text(&[7, 11, 15]), "p[0..3, 1]");
+    assert_eq!(text(&[5, 6, 7, 8, 9, 10]), "x[4], p[0, 0] to p[1, 0]");
+    assert_eq!(text(&(6..18).collect::<Vec<_>>()), "p[0..3, 0..4]");
+}
+
+#[test]
 fn edited_programs_are_accepted_or_refused() {
     use rand::SeedableRng;
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);
