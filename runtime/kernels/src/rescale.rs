@@ -34,11 +34,11 @@ pub fn rescale_kernel<N: Size>(
     leave(vectors);
 }
 
-/// Adds the offsets back to `width` rows from `row` on. A work item is a vector of samples.
+/// Adds the offsets back to `width` rows from `row` on, and starts them afresh for the next loop. A work item is a vector of samples.
 #[cube(launch_unchecked)]
 pub fn restore_kernel<N: Size>(
     arena: &mut [Vector<f32, N>],
-    offsets: &[Vector<f64, N>],
+    offsets: &mut [Vector<f64, N>],
     row: u32,
     width: u32,
     vectors: u32,
@@ -51,6 +51,7 @@ pub fn restore_kernel<N: Size>(
         for h in row..row + width as usize {
             arena[h * samples + v] += shift;
         }
+        offsets[v] = Vector::<f64, N>::new(0.0);
     }
     leave(vectors);
 }

@@ -171,6 +171,9 @@ impl<'a> Chain<'a> {
             Step::Launch(_) => None,
         });
         let Some((index, body)) = loops.next() else { return refuse("it has no loop; only chains can be streamed") };
+        if loops.next().is_some() {
+            return refuse("it has several loops; only single chains can be streamed");
+        }
         let launches = |steps: &'a [Step]| -> Vec<&'a Launch> {
             steps
                 .iter()

@@ -45,13 +45,12 @@ pub fn validate(plan: &Plan) -> Checked {
             Step::Launch(launch) => checker.launch(launch, parity, 0..1)?,
             Step::Loop(body) => {
                 loops += 1;
-                require(loops == 1, || "it has more than one loop".to_string())?;
                 checker.body(body)?;
                 parity = body.steps as usize % 2;
             }
         }
     }
-    require(!plan.root_offset || loops == 1, || "the root has offsets, but there is no loop".to_string())
+    require(!plan.root_offset || loops == 1, || "the root has the offsets of one loop, but there is not one".to_string())
 }
 
 /// Checks what a chain of another length reads besides: the records of both parities, also after the loop.
