@@ -6,7 +6,7 @@ use crate::diagnostic::Source;
 use crate::model::{self, Model};
 use crate::plan::{Plan, Stats, print::print_kernels};
 use crate::regions::{self, RegionGraph};
-use crate::{dump, parse, plan};
+use crate::{dump, parse, picture, plan};
 use std::fmt;
 use std::str::FromStr;
 
@@ -117,8 +117,7 @@ impl Emit {
     pub fn is_possible(self) -> bool {
         match self.format {
             Format::Text => true,
-            Format::Dot => self.kind == EmitKind::Regions,
-            Format::Svg => false,
+            Format::Dot | Format::Svg => matches!(self.kind, EmitKind::Regions | EmitKind::Circuit),
             Format::Json => self.kind == EmitKind::Stats,
         }
     }
@@ -147,13 +146,17 @@ impl Run<'_> {
     pub(super) fn dump_regions(&mut self, graph: &RegionGraph) {
         self.dump(EmitKind::Regions, |format| match format {
             Format::Dot => regions::dot(graph),
-            Format::Text | Format::Svg | Format::Json => regions::dump(graph),
+            Format::Svg => svg(&regions::dot(graph)),
+            Format::Text | Format::Json => regions::dump(graph),
         });
     }
 
+    /// The circuit. A picture of a product that is still pending is one of its first factor.
     pub(super) fn dump_circuit(&mut self, module: &Module) {
         self.dump(EmitKind::Circuit, |format| match format {
-            Format::Text | Format::Dot | Format::Svg | Format::Json => print::print(module),
+            Format::Dot => module.circuits.iter().map(picture::dot).collect(),
+            Format::Svg => svg(&picture::dot(&module.circuits[0])),
+            Format::Text | Format::Json => print::print(module),
         });
     }
 
@@ -165,4 +168,9 @@ impl Run<'_> {
             Format::Text | Format::Dot | Format::Svg => stats.to_text(),
         });
     }
+}
+
+/// The picture of a graph that the compiler has written.
+fn svg(dot: &str) -> String {
+    picture::svg(dot).unwrap_or_else(|error| panic!("the compiler's own graphs can be drawn: {error}"))
 }

@@ -10,7 +10,7 @@
 //! * Every variable a launch reads exists, at every iteration, and has as many values as the table.
 //! * Within a launch no row is written twice, and no row that is written is read, but for a product or a mixing that
 //!   replaces one of its own parts.
-//! * There is at most one loop. Its carry lies within the arena.
+//! * The carries of loops lie within the arena. If the root takes the offsets, there is one loop.
 
 use crate::error::KernelError;
 use crate::pack::pack_len;
