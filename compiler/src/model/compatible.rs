@@ -97,6 +97,10 @@ type Group = (Vec<UnitId>, Vec<UnitId>);
 
 /// Groups operands of two products that are about the same variables, as finely as possible.
 fn groups((a, xs): (&Circuit, &[UnitId]), (b, ys): (&Circuit, &[UnitId])) -> Vec<Group> {
+    let scopes = |circuit: &Circuit, unit: UnitId| circuit.unit(unit).scope.clone();
+    if xs.len() == ys.len() && xs.iter().zip(ys).all(|(x, y)| scopes(a, *x) == scopes(b, *y)) {
+        return xs.iter().zip(ys).map(|(x, y)| (vec![*x], vec![*y])).collect();
+    }
     let mut groups: Vec<(Scope, Group)> = Vec::new();
     let sides = xs.iter().map(|x| (a, *x, true)).chain(ys.iter().map(|y| (b, *y, false)));
     for (circuit, unit, is_first) in sides {

@@ -10,7 +10,7 @@ use std::fmt::Write;
 pub fn dump(model: &Model) -> String {
     let mut out = String::new();
     if let Some(product) = &model.product {
-        doc(&mut out, &model.doc);
+        doc(&mut out, "", &model.doc);
         let factors: Vec<&str> = model.circuits.iter().map(|circuit| circuit.name.as_str()).collect();
         let untied = if product.untied { " untied" } else { "" };
         let settings = settings(&product.settings);
@@ -30,8 +30,8 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     out.push('\n');
 }
 
-fn doc(out: &mut String, lines: &[String]) {
-    lines.iter().for_each(|text| line(out, format_args!("///{text}")));
+fn doc(out: &mut String, indent: &str, lines: &[String]) {
+    lines.iter().for_each(|text| line(out, format_args!("{indent}{}", format!("/// {text}").trim_end())));
 }
 
 fn settings(settings: &[(String, Value)]) -> String {
@@ -40,10 +40,11 @@ fn settings(settings: &[(String, Value)]) -> String {
 }
 
 fn dump_circuit(out: &mut String, circuit: &Circuit) {
-    doc(out, &circuit.doc);
+    doc(out, "", &circuit.doc);
     line(out, format_args!("circuit {}{} {{", circuit.name, settings(&circuit.settings)));
     for variable in &circuit.variables {
         let array = &variable.array;
+        doc(out, "    ", &variable.doc);
         let shape: Vec<String> = array.shape.iter().map(usize::to_string).collect();
         let shape = if shape.is_empty() { String::new() } else { format!("[{}]", shape.join(", ")) };
         line(out, format_args!("    var {}{shape}: {}", array.name, domain_text(array.domain)));

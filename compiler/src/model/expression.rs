@@ -107,6 +107,7 @@ impl Evaluator<'_> {
             return setting.value.clone();
         }
         let known = self.loops.iter().map(|(name, _)| *name).chain(self.settings.iter().map(|s| s.name.as_str()));
+        let known = known.take(self.reports.names_to_compare());
         let help = nearest_help(&name.value, known, "parameters and loop variables in reach");
         let message = format!("`{}` is neither a parameter of this circuit nor a loop variable", name.value);
         self.reports.add(Diagnostic::error("name.unknown", message, name.span, "unknown name").help(help));

@@ -9,6 +9,7 @@ use super::{LoadError, Loader};
 use crate::ast::{Circuit, File, Span, Spanned};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::parse;
+use std::collections::BTreeMap;
 
 /// A loaded file.
 pub(super) struct Unit {
@@ -144,13 +145,13 @@ fn add_used(
 /// Two circuits of one name, in one file or through `use`.
 fn duplicates(program: &Program, reports: &mut Reports) {
     for file in 0..program.files.len() {
-        let visible = program.visible(file);
-        for (position, id) in visible.iter().enumerate() {
-            let name = &program.circuit(*id).name;
-            let Some(other) = visible[..position].iter().find(|o| program.circuit(**o).name.value == name.value) else {
+        let mut known: BTreeMap<&str, Span> = BTreeMap::new();
+        for id in program.visible(file) {
+            let name = &program.circuit(id).name;
+            let Some(first) = known.get(name.value.as_str()).copied() else {
+                known.insert(&name.value, name.span);
                 continue;
             };
-            let first = program.circuit(*other).name.span;
             let message = format!("there are two circuits called `{}`", name.value);
             let used = program.files[file].uses.iter().find(|(_, used)| *used == id.file);
             let fault = match used {

@@ -158,6 +158,7 @@ impl<'a> Elaborator<'a> {
             }
             let message = format!("there is no variable called `{}`", name.value);
             let known = self.variable_names.keys().copied();
+            let known = known.take(self.reports.names_to_compare());
             let mut help = nearest_help(&name.value, known, "variables");
             if self.symbol_names.contains_key(name.value.as_str()) {
                 help = "an input is a distribution of a variable, not of a region".to_owned();

@@ -85,7 +85,8 @@ impl<'a> Elaborator<'a> {
             let help = format!("give it a distribution first: `input leaf{axes} = categorical({}{index})`", name.value);
             fault.with(span, format!("`{}` is a variable", name.value)).help(help)
         } else {
-            fault.help(nearest_help(&name.value, self.symbol_names.keys().copied(), "inputs and regions"))
+            let known = self.symbol_names.keys().copied().take(self.reports.names_to_compare());
+            fault.help(nearest_help(&name.value, known, "inputs and regions"))
         };
         self.reports.add(fault);
     }

@@ -48,6 +48,11 @@ impl Reports {
         self.errors
     }
 
+    /// How many known names an unknown one is compared with: fewer once there are more errors than anybody reads.
+    pub fn names_to_compare(&self) -> usize {
+        if self.errors < 4 * MAX_ERRORS { 2000 } else { 20 }
+    }
+
     /// How many errors were added, those that were known already included.
     pub fn faults(&self) -> usize {
         self.faults
