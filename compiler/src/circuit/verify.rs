@@ -111,6 +111,14 @@ impl<'a> Frame<'a> {
         Place { circuit: self.index, item }
     }
 
+    /// `member .2: ` if there are several.
+    fn member(&self, layer: LayerId, part: usize) -> String {
+        match self.graph.layer(layer).members.len() {
+            1 => String::new(),
+            _ => format!("member .{part}: "),
+        }
+    }
+
     fn steps(&self) -> usize {
         self.scan.map_or(1, |(_, steps)| steps)
     }
@@ -122,21 +130,22 @@ fn scopes(module: &Module, faults: &mut Vec<Fault>) {
             faults.push(Fault {
                 place: frame.place(id),
                 check: "scopes",
-                message: misfit_message(&frame, part, misfit),
+                message: misfit_message(&frame, id, part, misfit),
             });
         });
     }
 }
 
-fn misfit_message(frame: &Frame, part: usize, misfit: Misfit) -> String {
+fn misfit_message(frame: &Frame, layer: LayerId, part: usize, misfit: Misfit) -> String {
     let name = |variable_index: u32| match variable_index {
         scope::CARRY => "the carry".to_string(),
         index => variable(frame.circuit, index, 0),
     };
+    let which = frame.member(layer, part);
     match misfit {
-        Misfit::Shared(v) => format!("member {part} is not decomposable: two of its operands are about {}", name(v)),
+        Misfit::Shared(variable) => format!("{which}not decomposable: two operands are about {}", name(variable)),
         Misfit::Differs { operand, variable } => {
-            format!("member {part} is not smooth: of its operands 0 and {operand} only one is about {}", name(variable))
+            format!("{which}not smooth: of operands 0 and {operand} only one is about {}", name(variable))
         }
     }
 }

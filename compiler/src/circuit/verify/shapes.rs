@@ -14,8 +14,9 @@ pub(super) fn check(module: &Module, faults: &mut Vec<Fault>) {
     }
     for frame in Frame::of(module) {
         for (id, layer) in frame.graph.layers() {
-            for member in &layer.members {
+            for (part, member) in layer.members.iter().enumerate() {
                 if let Err(message) = operands(&frame, layer, member).and_then(|()| one_member(&frame, layer, member)) {
+                    let message = frame.member(id, part) + &message;
                     faults.push(Fault { place: frame.place(id), check: "shapes", message });
                 }
             }
