@@ -3,9 +3,9 @@
 mod common;
 
 use common::hmm::{Hmm, hmm};
-use common::random_circuit::{Recipe, random_chain, random_circuit, recipes};
+use common::random_circuit::{Recipe, random_chain, random_circuit, recipes, several_chains};
 use common::{config, mismatch, parameters, random_rows, value};
-use danaus_compiler::circuit::{Circuit, Module};
+use danaus_compiler::circuit::{Circuit, Module, Op};
 use danaus_compiler::passes::{DumpRequest, PASSES, PassContext, run, run_passes};
 use danaus_compiler::plan::interpret::interpret;
 use danaus_compiler::plan::{PlanOptions, lower};
@@ -94,6 +94,15 @@ proptest! {
         prop_assert_eq!(mismatch(&planned(circuit.clone(), &values, &rows), &expected, 1e-10), None);
         prop_assert_eq!(each_pass_keeps_the_value(circuit, &values, &rows), Ok(()));
     }
+
+    #[test]
+    fn plans_compute_several_chains(recipe in recipes(), steps in 3..10usize, count in 2..4usize) {
+        let circuit = several_chains(&recipe, steps, count);
+        let values = parameters(&circuit, recipe.seed, recipe.zeros);
+        let rows = random_rows(&circuit, recipe.seed, 4, 0.2);
+        let expected = value(&circuit, &values, &rows);
+        prop_assert_eq!(mismatch(&planned(circuit, &values, &rows), &expected, 1e-10), None);
+    }
 }
 
 /// Random chains of equal steps are rolled: what is left does not grow with their length.
@@ -107,4 +116,16 @@ fn random_chains_are_rolled() {
     let kept = |seed: &u64| layers(random_chain(&recipe(*seed), 20, 2)) == layers(random_chain(&recipe(*seed), 40, 2));
     let rolled = (0..50).filter(kept).count();
     assert!(rolled >= 45, "only {rolled} of 50 chains are rolled");
+}
+
+/// Every chain of a circuit becomes a scan of its own.
+#[test]
+fn several_random_chains_are_rolled() {
+    let scans = |seed| {
+        let circuit = several_chains(&Recipe { variables: 0, width: 4, zeros: false, seed }, 20, 3);
+        let outcome = run(module(circuit), &PassContext::default(), &DumpRequest::default()).expect("the passes run");
+        outcome.module.circuits[0].graph.layers().filter(|(_, layer)| matches!(layer.op, Op::Scan(_))).count()
+    };
+    let rolled = (0..40).filter(|&seed| scans(seed) == 3).count();
+    assert!(rolled >= 36, "all three chains are rolled in only {rolled} of 40 circuits");
 }

@@ -5,7 +5,7 @@
 mod common;
 
 use common::hmm::{Hmm, hmm, transition_matrix};
-use common::random_circuit::{compatible_circuits, random_chain, random_circuit, recipes};
+use common::random_circuit::{compatible_circuits, random_chain, random_circuit, recipes, several_chains};
 use common::{mismatch, parameters, random_rows, value};
 use danaus_compiler::circuit::{Circuit, Module, Product};
 use danaus_compiler::passes::{DumpRequest, PassContext, by_name, run, run_passes};
@@ -90,6 +90,15 @@ fn random_chains() {
     for_each_case(8, (recipes(), 3..40usize, 1..3usize), |(recipe, steps, per_step)| {
         let circuit = random_chain(&recipe, steps, per_step);
         assert_matches(&circuit, &parameters(&circuit, recipe.seed, recipe.zeros), recipe.seed, &[1, 17]);
+    });
+}
+
+/// Circuits with several loops.
+#[test]
+fn several_chains_in_one_circuit() {
+    for_each_case(6, (recipes(), 3..60usize, 2..4usize), |(recipe, steps, count)| {
+        let circuit = several_chains(&recipe, steps, count);
+        assert_matches(&circuit, &parameters(&circuit, recipe.seed, recipe.zeros), recipe.seed, &[5]);
     });
 }
 

@@ -81,31 +81,26 @@ fn circuit_on_tree(name: &str, recipe: &Recipe, tree: &Tree, structure: Structur
 /// A random chain: every step adds `per_step` variables by the same random layers with the same parameters. Steps run
 /// through the variables upwards or downwards.
 pub fn random_chain(recipe: &Recipe, steps: usize, per_step: usize) -> Circuit {
-    let rng = ChaCha8Rng::seed_from_u64(recipe.seed);
-    let structure = Structure::Free;
-    let mut maker = Maker { rng, builder: Builder::default(), recipe, structure, tape: None };
-    maker.builder.variables("x", &[steps * per_step], Domain::Categorical(3));
-    let downwards = maker.chance(2);
-    let step_variables = |step: usize| {
-        let place = if downwards { steps - 1 - step } else { step };
-        (0..per_step).map(|k| (place * per_step + k) as u32).collect::<Vec<u32>>()
-    };
-    let width = maker.some_width();
-    let table = maker.parameter("first", ParameterShape::Table { width, values: 3 });
-    let starts: Vec<PartRef> = step_variables(0).iter().map(|&x| maker.builder.input(x, table)).collect();
-    let mut carry = if starts.len() == 1 { starts[0] } else { maker.builder.hadamard(&starts) };
-    let step_seed: u64 = maker.rng.random();
-    let mut tape = Tape::default();
-    for step in 1..steps {
-        maker.rng = ChaCha8Rng::seed_from_u64(step_seed);
-        tape.next = 0;
-        tape.is_recorded = step > 1;
-        maker.tape = Some(tape);
-        carry = maker.chain_step(carry, &step_variables(step));
-        tape = maker.tape.take().expect("it was put there");
-    }
+    let mut maker = chain_maker(recipe, steps * per_step);
+    let carry = maker.chain(steps, per_step);
     let root = maker.dense(carry, 1);
     maker.builder.finish("chain", root)
+}
+
+/// A mixture of several random chains over the same variables.
+pub fn several_chains(recipe: &Recipe, steps: usize, count: usize) -> Circuit {
+    let mut maker = chain_maker(recipe, steps);
+    let chains: Vec<PartRef> = (0..count).map(|_| maker.chain(steps, 1)).collect();
+    let all = maker.builder.concat(&chains);
+    let root = maker.dense(all, 1);
+    maker.builder.finish("chains", root)
+}
+
+fn chain_maker(recipe: &Recipe, variables: usize) -> Maker<'_> {
+    let rng = ChaCha8Rng::seed_from_u64(recipe.seed);
+    let mut maker = Maker { rng, builder: Builder::default(), recipe, structure: Structure::Free, tape: None };
+    maker.builder.variables("x", &[variables], Domain::Categorical(3));
+    maker
 }
 
 /// The parameters of the first step of a chain, which the other steps use again.
@@ -125,6 +120,31 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
+    /// A chain over all variables.
+    fn chain(&mut self, steps: usize, per_step: usize) -> PartRef {
+        let downwards = self.chance(2);
+        let step_variables = |step: usize| {
+            let place = if downwards { steps - 1 - step } else { step };
+            (0..per_step).map(|k| (place * per_step + k) as u32).collect::<Vec<u32>>()
+        };
+        let width = self.some_width();
+        let table = self.parameter("first", ParameterShape::Table { width, values: 3 });
+        let starts: Vec<PartRef> = step_variables(0).iter().map(|&x| self.builder.input(x, table)).collect();
+        let mut carry = if starts.len() == 1 { starts[0] } else { self.builder.hadamard(&starts) };
+        let (step_seed, next_seed): (u64, u64) = (self.rng.random(), self.rng.random());
+        let mut tape = Tape::default();
+        for step in 1..steps {
+            self.rng = ChaCha8Rng::seed_from_u64(step_seed);
+            tape.next = 0;
+            tape.is_recorded = step > 1;
+            self.tape = Some(tape);
+            carry = self.chain_step(carry, &step_variables(step));
+            tape = self.tape.take().expect("it was put there");
+        }
+        self.rng = ChaCha8Rng::seed_from_u64(next_seed);
+        carry
+    }
+
     /// One step of a chain: some sum of the carry, times some region of the step's own variables.
     fn chain_step(&mut self, carry: PartRef, variables: &[u32]) -> PartRef {
         let width = self.builder.width(carry);
