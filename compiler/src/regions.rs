@@ -13,6 +13,8 @@
 
 mod dot;
 mod elide;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use dot::dot;

@@ -40,11 +40,16 @@ struct Picture<'a> {
     gaps: BTreeMap<usize, Gap>,
 }
 
+/// A node with more children than this is drawn with the first ones and the last one.
+const MAX_CHILDREN: usize = 16;
+
 /// What an edge leads to.
 #[derive(Clone, Copy)]
 enum Target {
     Node(usize),
     Gap(Gap),
+    /// So many children that are left out.
+    Others(usize),
 }
 
 impl<'a> Picture<'a> {
@@ -55,7 +60,13 @@ impl<'a> Picture<'a> {
 
     fn targets(&self, node: usize) -> Vec<Target> {
         let children = self.regions.children(self.ids[node]).iter().map(|child| child.index());
-        children.map(|child| self.gaps.get(&child).map_or(Target::Node(child), |gap| Target::Gap(*gap))).collect()
+        let target = |child| self.gaps.get(&child).map_or(Target::Node(child), |gap| Target::Gap(*gap));
+        let mut targets: Vec<Target> = children.map(target).collect();
+        if let Some(others) = targets.len().checked_sub(MAX_CHILDREN).filter(|others| *others > 0) {
+            let last = targets.len() - 1;
+            targets.splice(MAX_CHILDREN - 2..last, [Target::Others(others + 1)]);
+        }
+        targets
     }
 
     fn draw(&self, indent: &str) -> String {
@@ -76,7 +87,7 @@ impl<'a> Picture<'a> {
             }
             for target in targets {
                 let next = self.link(&id, target, &mut lines);
-                if !std::mem::replace(&mut is_queued[next], true) {
+                if let Some(next) = next.filter(|next| !std::mem::replace(&mut is_queued[*next], true)) {
                     queue.push_back(next);
                 }
             }
@@ -85,11 +96,16 @@ impl<'a> Picture<'a> {
     }
 
     /// Draws an edge, with the gap it may lead over; gives the node it ends at.
-    fn link(&self, id: &str, target: Target, lines: &mut Vec<String>) -> usize {
+    fn link(&self, id: &str, target: Target, lines: &mut Vec<String>) -> Option<usize> {
         match target {
             Target::Node(node) => {
                 lines.push(format!("{id} -> {}{};", self.prefix, self.ids[node]));
-                node
+                Some(node)
+            }
+            Target::Others(count) => {
+                lines.push(format!("{id}_others [shape = plaintext, label = {}];", quote(&format!("{count} more"))));
+                lines.push(format!("{id} -> {id}_others [style = dashed];"));
+                None
             }
             Target::Gap(gap) => {
                 let middle = format!("{}gap{}", self.prefix, gap.from);
@@ -97,7 +113,7 @@ impl<'a> Picture<'a> {
                 lines.push(format!("{middle} [shape = box, style = dashed, label = {label}];"));
                 lines.push(format!("{id} -> {middle} [style = dashed];"));
                 lines.push(format!("{middle} -> {}{} [style = dashed];", self.prefix, self.ids[gap.to]));
-                gap.to
+                Some(gap.to)
             }
         }
     }
