@@ -23,7 +23,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// What `danaus opt` prints, for a file with one `RUN` line.
+/// What `danaus opt` prints, for a file with one `RUN` line of that verb.
 fn printed(name: &str, text: &str) -> Option<String> {
     let run = text.lines().next()?.strip_prefix("// RUN: danaus opt ")?;
     let single = text.lines().filter(|line| line.starts_with("// RUN")).count() == 1;

@@ -12,6 +12,7 @@
 //! * each operation has as many operands and parameters as [`Op`] says, of the shapes it says, in each member
 //! * tables have as many values as the variable's domain
 //! * only `input`, `hadamard` and `stage` read variables directly
+//! * the root of a circuit has one unit
 //!
 //! Scans:
 //! * a scan has one member; its body holds exactly one carry and no scan; outside of bodies there is no carry

@@ -13,6 +13,11 @@ pub(super) fn check(module: &Module, faults: &mut Vec<Fault>) {
         }
     }
     for frame in Frame::of(module) {
+        let width = frame.graph.layer(frame.graph.root()).width;
+        if frame.scan.is_none() && width != 1 {
+            let message = format!("the root has one unit, {} has {width}", frame.graph.root());
+            faults.push(Fault { place: frame.root_place(), check: "shapes", message });
+        }
         for (id, layer) in frame.graph.layers() {
             for (part, member) in layer.members.iter().enumerate() {
                 if let Err(message) = operands(&frame, layer, member).and_then(|()| one_member(&frame, layer, member)) {
