@@ -138,7 +138,7 @@ fn names(passes: &[Pass]) -> String {
 fn stage_text(after: &Option<&'static str>) -> String {
     match after {
         Some(pass) => format!("internal error: the pass {pass} broke the circuit"),
-        None => "the circuit breaks the contract of the circuit IR".into(),
+        None => "the circuit is broken".into(),
     }
 }
 

@@ -177,7 +177,7 @@ fn dump(module: &Module, faults: &[Fault]) -> String {
     }
     elide(&mut text, &mut skipped);
     let plural = if faults.len() == 1 { "" } else { "s" };
-    writeln!(text, "{} fault{plural}", faults.len()).expect("writing to a string works");
+    write!(text, "{} fault{plural}", faults.len()).expect("writing to a string works");
     text
 }
 
