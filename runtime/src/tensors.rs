@@ -1,8 +1,8 @@
 //! safetensors files: tensors by name. Reads F64, F32, F16 and BF16 from a mapped file; writes F32, deterministically.
 
 use crate::files::{self, Bytes, FileError};
-use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata};
+use safetensors::{SafeTensorError, SafeTensors};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -51,14 +51,11 @@ impl TensorFile {
         if bytes.is_empty() {
             return Err(fail("the file is empty".to_string()));
         }
-        let (header, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| fail(error.to_string()))?;
-        let start = header + 8;
-        let (expected, found) = (start + metadata.data_len(), bytes.len());
-        if expected != found {
-            return Err(fail(format!(
-                "its header promises {expected} bytes, but there are {found}; it may be truncated"
-            )));
+        if bytes.get(8) != Some(&b'{') {
+            return Err(fail("it does not begin like one".to_string()));
         }
+        let (header, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| fail(explain(error)))?;
+        let start = header + 8;
         Ok(TensorFile { path: path.to_path_buf(), bytes, start, metadata })
     }
 
@@ -103,6 +100,17 @@ impl TensorFile {
                 return Err(TensorError::Type { file, tensor, dtype: format!("{other:?}") });
             }
         })
+    }
+}
+
+/// The reasons that a user can do something about, in our words.
+fn explain(error: SafeTensorError) -> String {
+    match error {
+        SafeTensorError::InvalidHeaderLength => "the file ends within its header; it may be truncated".to_string(),
+        SafeTensorError::MetadataIncompleteBuffer => {
+            "its tensors take another number of bytes than there are; it may be truncated".to_string()
+        }
+        other => other.to_string(),
     }
 }
 

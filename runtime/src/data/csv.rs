@@ -69,14 +69,13 @@ impl CsvRows {
         sample: usize,
     ) -> Result<(), DataError> {
         if record.len() != self.width {
-            if self.width != self.columns.len() {
-                let reason = format!("line {line} has {} fields, but the header has {}", record.len(), self.width);
-                return Err(DataError::format(&self.path, reason));
-            }
-            return Err(DataError::columns(&self.path, Some(line), record.len(), &self.columns));
+            return Err(self.wrong_length(record, line));
         }
         for (column, field) in self.fields.iter().enumerate() {
             let index = self.columns.index(column, cell(&record[*field])).ok_or_else(|| {
+                if let Some(error) = self.open_quote(record, line) {
+                    return error;
+                }
                 let place = format!("line {line}, variable `{}`", self.columns.name(column));
                 let found = format!("`{}`", String::from_utf8_lossy(&record[*field]));
                 DataError::value(&self.path, place, found, self.columns.domain(column), MISSING)
@@ -84,6 +83,24 @@ impl CsvRows {
             out[column * batch + sample] = index;
         }
         Ok(())
+    }
+
+    fn wrong_length(&self, record: &ByteRecord, line: u64) -> DataError {
+        if let Some(error) = self.open_quote(record, line) {
+            return error;
+        }
+        if self.width != self.columns.len() {
+            let reason = format!("line {line} has {} fields, but the header has {}", record.len(), self.width);
+            return DataError::format(&self.path, reason);
+        }
+        DataError::columns(&self.path, Some(line), record.len(), &self.columns)
+    }
+
+    /// A quote that is not closed takes lines into its field; a value never has several lines.
+    fn open_quote(&self, record: &ByteRecord, line: u64) -> Option<DataError> {
+        let is_open = record.iter().any(|field| field.contains(&b'\n'));
+        let reason = format!("line {line} has a field that begins with a quote and goes on over the end of the line");
+        is_open.then(|| DataError::format(&self.path, reason))
     }
 }
 

@@ -105,6 +105,10 @@ fn csv_messages() {
         "`d.csv` line 2: found 1 column, but the circuit has 2 variables (`x[0]` to `x[1]`)"
     );
     assert_eq!(
+        message("1,\"2\n3,4\n"),
+        "`d.csv`: line 1 has a field that begins with a quote and goes on over the end of the line"
+    );
+    assert_eq!(
         message("x[0],b\n1,2\n"),
         "`d.csv`: the header has no column `x[1]`; it must name all variables of the circuit, or none"
     );

@@ -155,7 +155,7 @@ fn random_starts_are_pinned() {
     assert_ne!(values, random::rows(1, "initial", 2, 3, |p| p));
 }
 
-/// Any change of these is a change of every seeded start.
+/// Computed by a second program from the definition. Any change of these is a change of every seeded start.
 const PINNED: [u32; 6] = [1026344349, 1050004514, 1059736981, 1027935483, 1045698690, 1061071120];
 
 #[test]
