@@ -85,6 +85,7 @@ proptest! {
         prop_assert_eq!(mismatch(&planned(circuit, &values, &rows), &expected, 1e-10), None);
     }
 
+    // COVERS: semantics.scan, semantics.stage, semantics.members
     #[test]
     fn passes_and_plans_keep_the_value_of_random_chains(recipe in recipes(), steps in 2..12usize, per_step in 1..4usize) {
         let circuit = random_chain(&recipe, steps, per_step);

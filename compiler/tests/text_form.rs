@@ -67,6 +67,7 @@ fn mutated() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(config(200))]
 
+    // COVERS: circuit.text.round-trip
     #[test]
     fn random_circuits_read_back_after_every_pass(recipe in recipes()) {
         for module in stages(random_circuit(&recipe)) {
@@ -74,6 +75,7 @@ proptest! {
         }
     }
 
+    // COVERS: circuit.text.error
     #[test]
     fn any_text_is_a_module_or_an_error(text in "\\PC*") {
         let _ = read(&text);

@@ -40,7 +40,7 @@ pub fn find(root: &Path) -> Vec<String> {
 }
 
 /// Calls `act` with the path of every file under a folder that is no support folder.
-fn visit(folder: &Path, name: &str, act: &mut dyn FnMut(&str)) {
+pub fn visit(folder: &Path, name: &str, act: &mut dyn FnMut(&str)) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let file = entry.file_name().to_string_lossy().into_owned();

@@ -77,6 +77,7 @@ fn for_each_case<T>(count: usize, strategy: impl Strategy<Value = T>, act: impl 
     }
 }
 
+// COVERS: semantics.precision
 #[test]
 fn random_circuits() {
     for_each_case(12, recipes(), |recipe| {

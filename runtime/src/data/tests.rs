@@ -157,6 +157,7 @@ fn npy_messages() {
     assert_eq!(message(b"\x93NUMPY\x01".to_vec()), "`d.npy`: the array's header is truncated");
 }
 
+// COVERS: data.npz
 #[test]
 fn npz_arrays() {
     let folder = tempfile::tempdir().unwrap();
@@ -256,6 +257,7 @@ fn token_messages() {
     assert_eq!(message("t.txt", b" \n"), "`t.txt` is empty: expected tokens");
 }
 
+// COVERS: data.size
 #[test]
 fn long_sequences_are_read_anywhere() {
     let text: String = (0..20_000)

@@ -134,6 +134,7 @@ fn odd_files_give_warnings() {
     assert!(warnings[0].ends_with("with fingerprint f00d, this circuit has beef; its tensors fit all the same"));
 }
 
+// COVERS: parameters.write, parameters.metadata
 #[test]
 fn saved_parameters_come_back_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
@@ -146,6 +147,7 @@ fn saved_parameters_come_back_bit_for_bit() {
     assert_eq!(std::fs::read(&path).unwrap(), first);
 }
 
+// COVERS: parameters.seed
 #[test]
 fn random_starts_are_pinned() {
     let values = random::rows(1, "transition", 2, 3, |p| p);
@@ -209,6 +211,7 @@ fn derived_starts_follow_their_formulas() {
     assert_eq!(loaded.parameters.values()[5], [0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.5, 0.5]);
 }
 
+// COVERS: parameters.source, parameters.absent
 #[test]
 fn sources_come_from_the_start_file_or_the_seed() {
     let circuit =
