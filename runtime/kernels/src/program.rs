@@ -43,7 +43,8 @@ pub struct Program {
     pub(crate) values: Vec<u32>,
     units: usize,
     pub(crate) session: Option<Session>,
-    compiled: HashSet<(Config, usize)>,
+    /// By configuration, lanes and units.
+    compiled: HashSet<(Config, usize, usize)>,
     stats: Stats,
 }
 
@@ -83,6 +84,13 @@ impl Program {
             Program { plan, client, packed, tables, values, units, session: None, compiled, stats: Stats::default() };
         program.stats.bytes = program.packed.size_in_used() + program.tables.size_in_used();
         Ok(program)
+    }
+
+    /// Uses at most this many cores from now on; at first all are used.
+    pub fn limit_cores(&mut self, cores: usize) {
+        let all = self.client.properties().hardware.max_units_per_cube.max(1) as usize;
+        self.units = cores.clamp(1, all);
+        self.session = None;
     }
 
     /// The plan.
@@ -190,18 +198,15 @@ impl Program {
     /// Compiles what is new by launching it without work, one at a time, so that an error names its kernel.
     fn compile(&mut self) -> Result<(), KernelError> {
         let session = self.session.as_ref().expect("a batch was prepared");
-        let lanes = session.memory.layout.lanes;
-        let mut seen = Vec::new();
+        let Layout { lanes, units, .. } = session.memory.layout;
         for config in session.configs.values() {
-            if self.compiled.contains(&(config.clone(), lanes)) {
+            if !self.compiled.insert((config.clone(), lanes, units)) {
                 continue;
             }
             let start = Instant::now();
             // SAFETY: no members, hence no access.
             unsafe { config.launch(&self.client, &session.memory, [0, 0, 0, 0]) };
             self.wait().map_err(|error| KernelError::Device(format!("{error} (while compiling {config:?})")))?;
-            seen.push((config.clone(), lanes));
-            self.compiled.insert((config.clone(), lanes));
             self.stats.compile_seconds += start.elapsed().as_secs_f64();
             self.stats.kernels += 1;
         }
