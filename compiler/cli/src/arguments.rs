@@ -61,19 +61,6 @@ pub struct ModelArguments {
     pub compile: CompileArguments,
 }
 
-/// The numbers of a circuit.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Parameters")]
-pub struct ParameterArguments {
-    /// Take the parameters from this .safetensors file
-    #[arg(long, value_name = "FILE", conflicts_with = "seed")]
-    pub params: Option<PathBuf>,
-
-    /// Take random parameters, the same for the same seed on every machine
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
-}
-
 impl fmt::Display for Factors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sizes: Vec<String> = self.0.iter().map(usize::to_string).collect();

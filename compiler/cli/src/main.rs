@@ -13,11 +13,13 @@
 //! * Nothing that is printed is colored or depends on the width of the terminal, but for the help.
 //!
 //! Modules in reading order: [`arguments`] and [`commands`]; [`loader`], [`program`] and [`model`] (from a file to a plan);
+//! [`evidence`] and [`session`] (parameters, data, queries);
 //! [`inspect`]; [`messages`], [`table`], [`output`], [`failure`], [`crash`].
 
 mod arguments;
 mod commands;
 mod crash;
+mod evidence;
 mod failure;
 mod inspect;
 mod loader;
@@ -25,6 +27,7 @@ mod messages;
 mod model;
 mod output;
 mod program;
+mod session;
 mod table;
 
 use clap::Parser;

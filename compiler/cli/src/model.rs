@@ -33,16 +33,26 @@ pub fn open(arguments: &ModelArguments) -> Result<Model, Failure> {
     }
 }
 
-/// The circuit of an architecture as it was written, before all passes.
+/// The circuit of an architecture as it was written. A product is multiplied out, and `--monarch` is applied, since
+/// both decide which parameters there are.
 pub fn circuit(arguments: &ModelArguments) -> Result<Module, Failure> {
-    if compiled_file(&arguments.path)?.is_some() {
-        return Err(Failure::usage(format!(
-            "`{}` is a compiled circuit; this needs the architecture (.pc) it was compiled from",
-            arguments.path.display()
-        )));
+    let written = compile(arguments, Some("circuit"))?.module.expect("the compiler was told to stop with the circuit");
+    if written.product.is_none() && arguments.compile.monarch.is_none() {
+        return Ok(written);
     }
-    let compiled = compile(arguments, Some("circuit"))?;
-    Ok(compiled.module.expect("the compiler was told to stop with the circuit"))
+    let lowered = compile(arguments, Some("lower-monarch"))?;
+    Ok(lowered.module.expect("the compiler was told to stop with the circuit"))
+}
+
+/// Refuses compiled circuits where the architecture is needed.
+pub fn refuse_compiled(path: &Path, option: &str) -> Result<(), Failure> {
+    match compiled_file(path)? {
+        Some(_) => Err(Failure::usage(format!(
+            "{option} needs the circuit as it was written, but `{}` is compiled; name the architecture (.pc)",
+            path.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The bytes of the file if it is a compiled circuit: by its name, or because it starts as one.

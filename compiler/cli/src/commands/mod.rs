@@ -1,13 +1,18 @@
 //! The verbs. One file each: its arguments with their help, and the function that does it.
 
+mod bench;
 mod check;
 mod compile;
 mod devices;
+mod eval;
 mod explain;
+mod export;
 mod fmt;
+mod import;
 mod inspect;
 mod opt;
 mod passes;
+mod query;
 
 use crate::failure::Failure;
 use clap::{Parser, Subcommand};
@@ -41,6 +46,16 @@ pub enum Verb {
     Compile(compile::Compile),
     /// Shows what a model is and costs: layers, parameters, work, memory, kernels
     Inspect(inspect::Inspect),
+    /// Asks about each row of data
+    Query(query::Query),
+    /// Says how likely a model finds data: mean log-likelihood, bits per dimension
+    Eval(eval::Eval),
+    /// Reads a model of another program
+    Import(import::Import),
+    /// Writes a model for another program
+    Export(export::Export),
+    /// Measures the speed of a model
+    Bench(bench::Bench),
     /// Applies passes to circuit IR, for tests of passes
     Opt(opt::Opt),
     /// Lists the passes of the compiler in the order in which they run
@@ -56,6 +71,11 @@ pub fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Compile(arguments) => compile::run(&arguments),
         Verb::Fmt(arguments) => fmt::run(&arguments),
         Verb::Inspect(arguments) => inspect::run(&arguments),
+        Verb::Query(arguments) => query::run(&arguments),
+        Verb::Eval(arguments) => eval::run(&arguments),
+        Verb::Import(arguments) => import::run(&arguments),
+        Verb::Export(arguments) => export::run(&arguments),
+        Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Opt(arguments) => opt::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
         Verb::Passes(arguments) => passes::run(&arguments),

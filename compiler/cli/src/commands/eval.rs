@@ -1,0 +1,74 @@
+//! `danaus eval`
+
+use crate::arguments::ModelArguments;
+use crate::evidence::{DataArguments, ParameterArguments, parameters};
+use crate::failure::Failure;
+use crate::model;
+use crate::output;
+use crate::session::{self, Progress};
+use crate::table::{Align, grouped, seconds, table};
+use clap::Args;
+use danaus_runtime::session::Evaluation;
+
+/// The arguments of `danaus eval`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  danaus eval hmm.pcb --params hmm.safetensors --data test.npy
+  danaus eval examples/monarch_hmm.pc --set T=64 --seed 1 --text lower --data README.md
+  danaus eval hmm.pcb --params hmm.safetensors --text text8 --data text8.txt --json")]
+pub struct Eval {
+    #[command(flatten)]
+    model: ModelArguments,
+
+    #[command(flatten)]
+    parameters: ParameterArguments,
+
+    #[command(flatten)]
+    data: DataArguments,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints how likely a model finds data.
+pub fn run(arguments: &Eval) -> Result<(), Failure> {
+    let model = model::open(&arguments.model)?;
+    let parameters = parameters(&arguments.parameters, &model.plan)?;
+    let rows = arguments.data.rows(&model.plan.variables)?;
+    let batch = arguments.data.batch.unwrap_or(session::batch(&model.stats));
+    let flops = model.stats.total.flops as f64;
+    let mut session = session::open(model.plan, &parameters)?;
+    let mut progress = Progress::new(rows.len(), "rows");
+    let found = session.evaluate_with(&*rows, batch, &mut |done| progress.show(done));
+    progress.clear();
+    let found = found.map_err(session::failure)?;
+    if arguments.json {
+        return output::print(&format!("{}\n", serde_json::to_string(&found).expect("numbers are plain data")));
+    }
+    output::print(&text(&found, flops * found.rows as f64))
+}
+
+fn text(found: &Evaluation, flops: f64) -> String {
+    let speed = format!(
+        "{} ({:.0} rows/s, {:.1} GFLOP/s)",
+        seconds(found.seconds),
+        found.rows as f64 / found.seconds,
+        flops / found.seconds / 1e9
+    );
+    let mut rows = vec![
+        ("rows", grouped(found.rows as u64)),
+        ("observed values", grouped(found.observed)),
+        ("mean log-likelihood", format!("{:.6}", found.mean_log_likelihood)),
+        ("bits per dimension", format!("{:.6}", found.bits_per_dimension)),
+        ("perplexity", format!("{:.6}", found.perplexity)),
+    ];
+    if found.impossible > 0 {
+        rows.push(("impossible rows", grouped(found.impossible as u64)));
+        let mean = found.mean_possible.map_or("none".to_string(), |mean| format!("{mean:.6}"));
+        rows.push(("mean of the others", mean));
+    }
+    rows.push(("time", speed));
+    let rows: Vec<Vec<String>> = rows.into_iter().map(|(name, value)| vec![name.to_string(), value]).collect();
+    table("", &[Align::Left; 2], &rows)
+}

@@ -1,0 +1,61 @@
+//! `danaus import`
+
+use crate::evidence::positive;
+use crate::failure::Failure;
+use crate::output::say;
+use clap::{Args, Subcommand};
+use danaus_runtime::exchange::hmm::{self, HmmError};
+use std::path::PathBuf;
+
+/// The arguments of `danaus import`.
+#[derive(Args, Debug)]
+pub struct Import {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Reads a hidden Markov model as the public code of the Monarch paper writes it
+    Hmm(Hmm),
+}
+
+/// The arguments of `danaus import hmm`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+DIR holds config.json (hidden_states, block_size, vocab_size) and model.safetensors (alpha_exp or \
+alpha_exp.weights_exp.N, beta, gamma_exp). Numbers are kept as they are.
+
+Examples:
+  danaus import hmm checkpoint -o mine
+  danaus eval mine.pc --params mine.safetensors --text text8 --data text8.txt")]
+struct Hmm {
+    /// The folder of the checkpoint
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+
+    /// NAME.pc and NAME.safetensors are written
+    #[arg(short, long, value_name = "NAME")]
+    output: PathBuf,
+
+    /// The length of the sequences the program starts with: its parameter T
+    #[arg(long, value_name = "N", default_value = "256", value_parser = positive)]
+    length: usize,
+}
+
+/// Turns a checkpoint of another program into a program and its parameters.
+pub fn run(arguments: &Import) -> Result<(), Failure> {
+    let What::Hmm(arguments) = &arguments.what;
+    let done = hmm::import(&arguments.folder, &arguments.output, arguments.length).map_err(failure)?;
+    done.warnings.iter().for_each(|warning| say(format_args!("warning: {warning}")));
+    let factors: Vec<String> = done.factors.iter().map(usize::to_string).collect();
+    let transition = if factors.is_empty() { "dense".to_string() } else { format!("monarch({})", factors.join(", ")) };
+    say(format_args!("{} states, {} values, transition {transition}", done.states, done.values));
+    say(format_args!("wrote {} and {}", done.source.display(), done.parameters.display()));
+    Ok(())
+}
+
+/// A file that cannot be read is wrong usage, what stands in it is wrong data.
+pub fn failure(error: HmmError) -> Failure {
+    if error.is_file() { Failure::usage(error) } else { Failure::wrong(error) }
+}

@@ -1,0 +1,139 @@
+//! Parameters and data as the command line names them.
+
+use crate::failure::Failure;
+use crate::output::say;
+use clap::Args;
+use danaus_artifact::plan::Plan;
+use danaus_artifact::signature::{Init, VariableArray};
+use danaus_runtime::data::joined::JoinedRows;
+use danaus_runtime::data::{self, Alphabet, Data, DataError, Kind, Rows, TokenFormat};
+use danaus_runtime::parameters::{self, Loaded, ParameterError, Parameters};
+use std::path::{Path, PathBuf};
+
+/// The numbers of a circuit.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Parameters")]
+pub struct ParameterArguments {
+    /// Take the parameters from this .safetensors file
+    #[arg(long, value_name = "FILE", conflicts_with = "seed")]
+    pub params: Option<PathBuf>,
+
+    /// Take random parameters, the same for the same seed on every machine
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+/// What is asked about.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Data")]
+pub struct DataArguments {
+    /// Rows to evaluate: .npy, .npz, CSV (missing values: empty, ? or -1), or with the options below text or tokens; may
+    /// be repeated
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub data: Vec<PathBuf>,
+
+    /// Read text: text8 (a to z and space), lower (any text, brought to these 27), bytes, or chars: and a list; the text is
+    /// cut into rows
+    #[arg(long, value_name = "ALPHABET", conflicts_with_all = ["tokens", "array"])]
+    pub text: Option<Alphabet>,
+
+    /// Read token ids, cut into rows: npy, u16, u32 or text; auto goes by the file
+    #[arg(long, value_name = "FORMAT", value_parser = token_format, conflicts_with = "array")]
+    pub tokens: Option<TokenChoice>,
+
+    /// The array to read from an .npz file with several
+    #[arg(long, value_name = "NAME")]
+    pub array: Option<String>,
+
+    /// Rows evaluated at a time [default: by the size of the circuit]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub batch: Option<usize>,
+}
+
+/// A token format, or whatever the file is.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenChoice(Option<TokenFormat>);
+
+fn token_format(text: &str) -> Result<TokenChoice, String> {
+    if text == "auto" { Ok(TokenChoice(None)) } else { text.parse().map(|format| TokenChoice(Some(format))) }
+}
+
+/// Reads a number of things of which there is at least one.
+pub fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("expected a whole number of at least 1".to_string()),
+    }
+}
+
+impl DataArguments {
+    /// What is in the files.
+    pub fn kind(&self) -> Kind {
+        match (&self.text, &self.tokens) {
+            (Some(alphabet), _) => Kind::Text(alphabet.clone()),
+            (None, Some(TokenChoice(format))) => Kind::Tokens(*format),
+            (None, None) => Kind::Table { array: self.array.clone() },
+        }
+    }
+
+    /// All files, one after the other, as rows of the circuit's variables. Says what was read.
+    pub fn rows(&self, variables: &[VariableArray]) -> Result<Box<dyn Rows>, Failure> {
+        let kind = self.kind();
+        let mut parts = Vec::new();
+        for path in &self.data {
+            let Data { rows, summary, warnings } = data::rows(path, &kind, variables).map_err(data_failure)?;
+            warnings.iter().for_each(|warning| say(format_args!("warning: {warning}")));
+            say(format_args!("{}: {summary}", path.display()));
+            parts.push(rows);
+        }
+        Ok(Box::new(JoinedRows::new(parts)))
+    }
+}
+
+/// The failure that an error about data is.
+pub fn data_failure(error: DataError) -> Failure {
+    if error.is_file() { Failure::usage(error) } else { Failure::wrong(error) }
+}
+
+/// The parameters of a plan.
+pub fn parameters(arguments: &ParameterArguments, plan: &Plan) -> Result<Parameters, Failure> {
+    let loaded = match (&arguments.params, arguments.seed) {
+        (Some(path), _) => load(path, plan),
+        (None, Some(seed)) => parameters::init(plan, seed, None).map_err(parameter_failure),
+        (None, None) => {
+            let missing: Vec<&str> = plan
+                .parameters
+                .iter()
+                .filter(|parameter| matches!(parameter.init, Init::Random))
+                .map(|parameter| parameter.name.as_str())
+                .collect();
+            if !missing.is_empty() {
+                return Err(without_parameters(&plan.name, &missing));
+            }
+            parameters::init(plan, 0, None).map_err(parameter_failure)
+        }
+    }?;
+    loaded.warnings.iter().for_each(|warning| say(format_args!("warning: {warning}")));
+    Ok(loaded.parameters)
+}
+
+fn load(path: &Path, plan: &Plan) -> Result<Loaded, Failure> {
+    parameters::load(path, plan).map_err(parameter_failure)
+}
+
+fn parameter_failure(error: ParameterError) -> Failure {
+    if error.is_file() { Failure::usage(error) } else { Failure::wrong(error) }
+}
+
+fn without_parameters(circuit: &str, names: &[&str]) -> Failure {
+    const SHOWN: usize = 4;
+    let mut shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    if names.len() > SHOWN {
+        shown.push(format!("and {} more", names.len() - SHOWN));
+    }
+    Failure::usage(format!(
+        "circuit `{circuit}` has parameters without numbers ({}); give them with --params FILE.safetensors, or random \
+         ones with --seed N",
+        shown.join(", ")
+    ))
+}

@@ -1,0 +1,66 @@
+//! Sessions of the runtime, with the command line's failures and habits.
+
+use crate::evidence::data_failure;
+use crate::failure::Failure;
+use danaus_artifact::plan::Plan;
+use danaus_compiler::plan::Stats;
+use danaus_runtime::parameters::Parameters;
+use danaus_runtime::session::{Session, SessionError};
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// The activations of a batch should stay in the cache.
+const CACHED_BYTES: u64 = 8 << 20;
+
+/// How many rows are evaluated at a time if nobody says: many for small circuits, never fewer than the kernels need
+/// to be fast.
+pub fn batch(stats: &Stats) -> usize {
+    let rows = CACHED_BYTES / stats.arena_bytes_per_sample.max(1);
+    (rows.clamp(64, 1024) as usize).next_multiple_of(16)
+}
+
+/// Puts a circuit on the device.
+pub fn open(plan: Plan, parameters: &Parameters) -> Result<Session, Failure> {
+    Session::open(plan, parameters).map_err(failure)
+}
+
+/// Whose fault it is.
+pub fn failure(error: SessionError) -> Failure {
+    match error {
+        SessionError::Data(error) => data_failure(error),
+        SessionError::Variables { .. } => Failure::wrong(error),
+        SessionError::Kernel(_) | SessionError::Memory(_) => Failure::usage(error),
+    }
+}
+
+/// A line on the terminal that says how far a long evaluation is. Not shown where stderr is not a terminal.
+pub struct Progress {
+    total: usize,
+    what: &'static str,
+    last: Instant,
+    shown: bool,
+    visible: bool,
+}
+
+impl Progress {
+    /// So many things are to be done.
+    pub fn new(total: usize, what: &'static str) -> Self {
+        Progress { total, what, last: Instant::now(), shown: false, visible: std::io::stderr().is_terminal() }
+    }
+
+    /// So many are done.
+    pub fn show(&mut self, done: usize) {
+        if self.visible && self.last.elapsed() > Duration::from_millis(500) {
+            self.last = Instant::now();
+            self.shown = true;
+            let _ = write!(std::io::stderr(), "\r{done} of {} {}", self.total, self.what);
+        }
+    }
+
+    /// Takes the line away.
+    pub fn clear(&self) {
+        if self.shown {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
