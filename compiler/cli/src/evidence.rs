@@ -2,11 +2,12 @@
 
 use crate::failure::Failure;
 use crate::output::say;
+use crate::table::grouped;
 use clap::Args;
 use danaus_artifact::plan::Plan;
 use danaus_artifact::signature::{Init, VariableArray};
-use danaus_runtime::data::joined::JoinedRows;
-use danaus_runtime::data::{self, Alphabet, Data, DataError, Kind, Rows, TokenFormat};
+use danaus_runtime::data::joined::{JoinedRows, JoinedSequence};
+use danaus_runtime::data::{self, Alphabet, Data, DataError, Kind, Rows, Sequence, TokenFormat};
 use danaus_runtime::parameters::{self, Loaded, ParameterError, Parameters};
 use std::path::{Path, PathBuf};
 
@@ -76,6 +77,18 @@ impl DataArguments {
         }
     }
 
+    /// All files, one after the other, as one sequence of values of the circuit's variables. Says what was read.
+    pub fn sequence(&self, variables: &[VariableArray]) -> Result<Box<dyn Sequence>, Failure> {
+        let kind = self.kind();
+        let mut parts = Vec::new();
+        for path in &self.data {
+            let sequence = data::sequence(path, &kind, variables).map_err(data_failure)?;
+            say(format_args!("{}: {} values", shown(path), grouped(sequence.len() as u64)));
+            parts.push(sequence);
+        }
+        Ok(Box::new(JoinedSequence::new(parts)))
+    }
+
     /// All files, one after the other, as rows of the circuit's variables. Says what was read.
     pub fn rows(&self, variables: &[VariableArray]) -> Result<Box<dyn Rows>, Failure> {
         let kind = self.kind();
@@ -83,11 +96,16 @@ impl DataArguments {
         for path in &self.data {
             let Data { rows, summary, warnings } = data::rows(path, &kind, variables).map_err(data_failure)?;
             warnings.iter().for_each(|warning| say(format_args!("warning: {warning}")));
-            say(format_args!("{}: {summary}", path.display()));
+            say(format_args!("{}: {summary}", shown(path)));
             parts.push(rows);
         }
         Ok(Box::new(JoinedRows::new(parts)))
     }
+}
+
+/// How a file is called in messages.
+fn shown(path: &Path) -> String {
+    if path == Path::new("-") { "<stdin>".to_string() } else { path.display().to_string() }
 }
 
 /// The failure that an error about data is.

@@ -3,11 +3,12 @@
 use crate::arguments::ModelArguments;
 use crate::evidence::{DataArguments, ParameterArguments, parameters};
 use crate::failure::Failure;
-use crate::model;
+use crate::model::{self, Model};
 use crate::output;
 use crate::session::{self, Progress};
 use crate::table::{Align, grouped, seconds, table};
 use clap::Args;
+use danaus_runtime::parameters::Parameters;
 use danaus_runtime::session::Evaluation;
 
 /// The arguments of `danaus eval`.
@@ -15,7 +16,8 @@ use danaus_runtime::session::Evaluation;
 #[command(after_help = "Examples:
   danaus eval hmm.pcb --params hmm.safetensors --data test.npy
   danaus eval examples/monarch_hmm.pc --set T=64 --seed 1 --text lower --data README.md
-  danaus eval hmm.pcb --params hmm.safetensors --text text8 --data text8.txt --json")]
+  danaus eval hmm.pcb --params hmm.safetensors --text text8 --data text8.txt --json
+  danaus eval hmm.pcb --params hmm.safetensors --text lower --data novel.txt --stream")]
 pub struct Eval {
     #[command(flatten)]
     model: ModelArguments,
@@ -26,6 +28,10 @@ pub struct Eval {
     #[command(flatten)]
     data: DataArguments,
 
+    /// Take all data as one long sequence through a chain, whatever length the chain was compiled for
+    #[arg(long, conflicts_with = "batch")]
+    stream: bool,
+
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -35,18 +41,39 @@ pub struct Eval {
 pub fn run(arguments: &Eval) -> Result<(), Failure> {
     let model = model::open(&arguments.model)?;
     let parameters = parameters(&arguments.parameters, &model.plan)?;
+    let (found, flops) = match arguments.stream {
+        true => stream(arguments, model, &parameters)?,
+        false => rows(arguments, model, &parameters)?,
+    };
+    if arguments.json {
+        return output::print(&format!("{}\n", serde_json::to_string(&found).expect("numbers are plain data")));
+    }
+    output::print(&text(&found, flops))
+}
+
+/// Evaluates row by row; also the FLOPs that it took.
+fn rows(arguments: &Eval, model: Model, parameters: &Parameters) -> Result<(Evaluation, f64), Failure> {
     let rows = arguments.data.rows(&model.plan.variables)?;
     let batch = arguments.data.batch.unwrap_or(session::batch(&model.stats));
-    let flops = model.stats.total.flops as f64;
-    let mut session = session::open(model.plan, &parameters)?;
+    let mut session = session::open(model.plan, parameters)?;
     let mut progress = Progress::new(rows.len(), "rows");
     let found = session.evaluate_with(&*rows, batch, &mut |done| progress.show(done));
     progress.clear();
     let found = found.map_err(session::failure)?;
-    if arguments.json {
-        return output::print(&format!("{}\n", serde_json::to_string(&found).expect("numbers are plain data")));
-    }
-    output::print(&text(&found, flops * found.rows as f64))
+    let flops = model.stats.total.flops as f64 * found.rows as f64;
+    Ok((found, flops))
+}
+
+/// Evaluates one long sequence; also the FLOPs that it took.
+fn stream(arguments: &Eval, model: Model, parameters: &Parameters) -> Result<(Evaluation, f64), Failure> {
+    let sequence = arguments.data.sequence(&model.plan.variables)?;
+    let length = sequence.len();
+    let per_value = model.stats.total.flops as f64 / model.stats.variables.max(1) as f64;
+    let mut session = session::open(model.plan, parameters)?;
+    let mut progress = Progress::new(length, "values");
+    let found = session.stream_with(&*sequence, &mut |done| progress.show(done));
+    progress.clear();
+    Ok((found.map_err(session::failure)?, per_value * length as f64))
 }
 
 fn text(found: &Evaluation, flops: f64) -> String {
