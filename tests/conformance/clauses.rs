@@ -47,6 +47,11 @@ pub fn run(runner: &Runner) -> Result<(), String> {
             tested.insert(rule.clone());
         }
     }
+    visit(&runner.root.join("tests"), "tests", &mut |path| {
+        if path.strip_suffix(".out").is_some_and(|test| !runner.root.join(test).exists()) {
+            problems.push(format!("{path} is what a test is to print that is not there"));
+        }
+    });
     for (path, rule) in covered_by_rust(&runner.root) {
         if !clauses.contains_key(&rule) {
             problems.push(format!("{path} is a test of {rule}, which is no clause of any chapter"));

@@ -16,7 +16,7 @@ pub(super) fn evaluate_sum(kind: &SumKind, operands: &[Vec<f64>], weights: &[&Te
 }
 
 /// A sum of one operand. Takes the weights it needs from the front of `weights`.
-fn linear<'a>(kind: &SumKind, x: &[f64], weights: &mut dyn Iterator<Item = &'a Tensor>) -> Vec<f64> {
+fn linear(kind: &SumKind, x: &[f64], weights: &mut dyn Iterator<Item = &Tensor>) -> Vec<f64> {
     let mut next = || weights.next().expect("a sum has all of its weights");
     match kind {
         SumKind::Dense => block_diagonal(x, 1, next()),
@@ -57,7 +57,7 @@ fn monarch(x: &[f64], factors: &[usize], weights: &[&Tensor]) -> Vec<f64> {
 }
 
 /// The Kronecker product of the factors' matrices: each factor acts on its own axis of the operand.
-fn kronecker<'a>(x: &[f64], factors: &[KroneckerFactor], weights: &mut dyn Iterator<Item = &'a Tensor>) -> Vec<f64> {
+fn kronecker(x: &[f64], factors: &[KroneckerFactor], weights: &mut dyn Iterator<Item = &Tensor>) -> Vec<f64> {
     let mut widths: Vec<usize> = factors.iter().map(|factor| factor.inputs).collect();
     assert_eq!(widths.iter().product::<usize>(), x.len(), "the factors' inputs multiply to the operand's width");
     let mut value = x.to_vec();

@@ -81,10 +81,10 @@ pub fn forward(model: &Hmm, values: &ParameterValues, transition: &[f64], row: &
     let emit = |h: usize, value: Option<usize>| value.map_or(1.0, |v| emission[h * model.values + v].exp());
     let mut alpha: Vec<f64> = (0..model.states).map(|h| initial[h] * emit(h, row[0])).collect();
     let mut log_likelihood = 0.0;
-    for t in 0..model.steps {
+    for (t, &observed) in row.iter().enumerate() {
         if t > 0 {
             let into = |i: usize| (0..model.states).map(|h| alpha[h] * transition[h * model.states + i]).sum::<f64>();
-            alpha = (0..model.states).map(|i| into(i) * emit(i, row[t])).collect();
+            alpha = (0..model.states).map(|i| into(i) * emit(i, observed)).collect();
         }
         let scale: f64 = alpha.iter().sum();
         if scale == 0.0 {
