@@ -205,3 +205,29 @@ fn impossible_rows_beside_possible_ones() {
         assert_eq!(mismatch(&forward(&mut program, &circuit, &rows), &expected, TOLERANCE), None);
     }
 }
+
+/// Two chains that never meet: the states of one are far more likely, but the root reads those of the other. Every sum
+/// then has zero weights on its largest inputs, and the others lie hundreds of nats below.
+#[test]
+fn sums_whose_likely_inputs_have_no_weight() {
+    let (states, steps) = (24, 400);
+    let model = Hmm { steps, states, values: 3, monarch: vec![] };
+    let circuit = hmm(&model);
+    let random = random_values(&circuit, 14);
+    let half = |state: usize| state / (states / 2);
+    let mut values = ParameterValues::new();
+    let emission = (0..states).flat_map(|h| if half(h) == 0 { [0.98, 0.01, 0.01] } else { [0.001, 0.499, 0.5] });
+    values.insert("emission", emission.map(f64::ln).collect());
+    let transition = random.get("transition").expect("it was drawn");
+    let apart = |(position, &weight): (usize, &f64)| {
+        if half(position / states) == half(position % states) { 2.0 * weight } else { 0.0 }
+    };
+    values.insert("transition", transition.iter().enumerate().map(apart).collect());
+    values.insert("initial", (0..states).map(|h| if half(h) == 0 { 0.0 } else { 2.0 / states as f64 }).collect());
+    let values = in_single_precision(&values);
+    let rows: Vec<Row> = (0..17).map(|row| (0..steps).map(|t| Some(usize::from(t % 50 < row))).collect()).collect();
+    let expected = value(&circuit, &values, &rows);
+    assert!(expected[0] < -2700.0 && expected.iter().all(|value| value.is_finite()));
+    let mut program = program(Module { circuits: vec![circuit.clone()], product: None }, &values);
+    assert_eq!(mismatch(&forward(&mut program, &circuit, &rows), &expected, TOLERANCE), None);
+}
