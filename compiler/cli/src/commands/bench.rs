@@ -20,12 +20,6 @@ use std::time::Instant;
   danaus bench examples/monarch_hmm.pc --set T=64
   danaus bench hmm.pcb --batch 256 --json")]
 pub struct Bench {
-    #[command(flatten)]
-    model: ModelArguments,
-
-    #[command(flatten)]
-    parameters: ParameterArguments,
-
     /// Rows evaluated at a time [default: by the size of the circuit]
     #[arg(long, value_name = "N", value_parser = positive)]
     batch: Option<usize>,
@@ -37,6 +31,12 @@ pub struct Bench {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    model: ModelArguments,
+
+    #[command(flatten)]
+    parameters: ParameterArguments,
 }
 
 /// Measures the forward pass on rows of arbitrary values.

@@ -20,12 +20,12 @@ pub struct Check {
     #[arg(value_name = "FILE")]
     path: PathBuf,
 
-    #[command(flatten)]
-    compile: CompileArguments,
-
     /// Print each message as one JSON object on stdout
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    compile: CompileArguments,
 }
 
 /// Applies all static rules and prints what is wrong.

@@ -60,7 +60,7 @@ pub struct Compile {
 /// What circuits can run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Target {
-    /// The processor
+    // No doc comment: the help would become a page long.
     Cpu,
 }
 

@@ -13,12 +13,21 @@ use danaus_runtime::session::Evaluation;
 
 /// The arguments of `danaus eval`.
 #[derive(Args, Debug)]
+#[command(override_usage = "danaus eval <MODEL> --data <FILE>... [OPTIONS]")]
 #[command(after_help = "Examples:
   danaus eval hmm.pcb --params hmm.safetensors --data test.npy
   danaus eval examples/monarch_hmm.pc --set T=64 --seed 1 --text lower --data README.md
   danaus eval hmm.pcb --params hmm.safetensors --text text8 --data text8.txt --json
   danaus eval hmm.pcb --params hmm.safetensors --text lower --data novel.txt --stream")]
 pub struct Eval {
+    /// Take all data as one long sequence through a chain, whatever length the chain was compiled for
+    #[arg(long, conflicts_with = "batch")]
+    stream: bool,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+
     #[command(flatten)]
     model: ModelArguments,
 
@@ -27,14 +36,6 @@ pub struct Eval {
 
     #[command(flatten)]
     data: DataArguments,
-
-    /// Take all data as one long sequence through a chain, whatever length the chain was compiled for
-    #[arg(long, conflicts_with = "batch")]
-    stream: bool,
-
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
 }
 
 /// Prints how likely a model finds data.

@@ -31,15 +31,15 @@ enum What {
 #[command(after_help = "Examples:
   danaus export hmm mine.pc --params mine.safetensors -o checkpoint")]
 struct Hmm {
+    /// The folder to write config.json and model.safetensors to
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+
     #[command(flatten)]
     model: ModelArguments,
 
     #[command(flatten)]
     parameters: ParameterArguments,
-
-    /// The folder to write config.json and model.safetensors to
-    #[arg(short, long, value_name = "DIR")]
-    output: PathBuf,
 }
 
 /// Turns a program and its parameters into a checkpoint of another program.

@@ -13,12 +13,12 @@ use clap::Args;
   danaus inspect hmm.pcb
   danaus inspect hmm.pcb --json | jq .per_sample")]
 pub struct Inspect {
-    #[command(flatten)]
-    model: ModelArguments,
-
     /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    model: ModelArguments,
 }
 
 /// Shows what a model is and costs.

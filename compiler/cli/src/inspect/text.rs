@@ -103,12 +103,17 @@ fn layers(summary: &Summary<'_>) -> String {
             grouped(u64::from(launch.runs)),
             grouped(launch.work.flops),
             format!("{:.1} %", 100.0 * launch.work.flops as f64 / total),
-            format!("k{} {}", launch.kernel, launch.description),
+            format!("k{} {}", launch.kernel, what(&launch.description)),
         ]
     }));
     let align = [Align::Left, Align::Right, Align::Right, Align::Right, Align::Right, Align::Left];
     let count = format!("{} in the plan, {} per evaluation", stats.launches.len(), grouped(stats.runs));
     format!("Layers, work for one row: {count}\n{}", table("  ", &align, &cut(rows)))
+}
+
+/// What a kernel computes, without how its work is cut.
+fn what(description: &str) -> &str {
+    description.split_once(';').map_or(description, |(what, _)| what)
 }
 
 fn work(summary: &Summary<'_>) -> String {

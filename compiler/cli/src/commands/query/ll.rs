@@ -18,6 +18,7 @@ const REFERENCE_BATCH: usize = 64;
 
 /// The arguments of `danaus query ll`.
 #[derive(Args, Debug)]
+#[command(override_usage = "danaus query ll <MODEL> --data <FILE>... [OPTIONS]")]
 #[command(after_help = "\
 Each line is the number of a row, counted from 0, a tab, and the natural logarithm of the row's probability (-inf if \
 it is impossible). With --json each line is {\"row\": 0, \"log_likelihood\": -12.34}; of an impossible row the number \
@@ -28,6 +29,14 @@ Examples:
   danaus query ll hmm.pcb --params hmm.safetensors --data test.npy --json
   danaus query ll examples/hmm.pc --set T=64 --seed 1 --text lower --data README.md")]
 pub struct LogLikelihood {
+    /// Print one JSON object for each row
+    #[arg(long)]
+    json: bool,
+
+    /// Compute in double precision by the definition, from the circuit before it is optimized: slow, and right
+    #[arg(long)]
+    reference: bool,
+
     #[command(flatten)]
     model: ModelArguments,
 
@@ -36,14 +45,6 @@ pub struct LogLikelihood {
 
     #[command(flatten)]
     data: DataArguments,
-
-    /// Print one JSON object for each row
-    #[arg(long)]
-    json: bool,
-
-    /// Compute in double precision by the definition, from the circuit before it is optimized: slow, and right
-    #[arg(long)]
-    reference: bool,
 }
 
 /// Prints the log-likelihood of each row.
