@@ -6,7 +6,8 @@
 //! * [`kernels`] (`select-kernels`) chooses how the work of each sum is cut
 //! * [`memory`] (`plan-memory`) gives values rows of the arena by their lifetimes
 //! * [`lower`](mod@lower) puts both together; [`homogeneous`] says where a loop may be rescaled
-//! * [`packs`] lays parameters out, [`shapes`] gives layers kernels, [`encode`] writes the records
+//! * [`packs`] lays parameters out, [`shapes`] gives layers kernels, [`scope`] knows what is read and
+//!   where it stands, [`encode`] writes the records
 //! * [`print`](mod@print) writes plans for people, [`stats`](mod@stats) counts work and memory
 //! * [`interpret`] walks a plan in float64, slowly, to judge the planner without kernels
 //!

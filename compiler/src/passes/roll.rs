@@ -24,6 +24,8 @@
 //! The work is proportional to the number of layers: periods and bodies are bounded, and checks that fail draw
 //! on a budget.
 
+mod template;
+
 use crate::circuit::{
     Circuit, Layer, LayerGraph, LayerId, Member, Module, Op, Operand, ParamId, PartRef, Scan, SumKind, VarUse,
 };
@@ -31,6 +33,7 @@ use crate::passes::{Pass, PassContext, PassError, Passed};
 use crate::plan::scope::live;
 use crate::plan::shapes::parts;
 use std::collections::{BTreeMap, HashMap};
+use template::Template;
 
 /// The pass.
 pub const PASS: Pass = Pass { name: "roll", description: "a homogeneous chain becomes one scan", run };
@@ -208,7 +211,7 @@ impl<'g> Finder<'g> {
         let template = self.template(result, carry)?;
         let mut chain = Chain { body: Vec::new(), carry, init: carry, steps: 1, moves: Vec::new() };
         let mut variables = template.variables(self.graph);
-        while let Some(step) = template.match_step(self, chain.init) {
+        while let Some(step) = template.match_step(self.graph, &self.uses, chain.init) {
             let moves: Vec<i64> = variables
                 .iter()
                 .zip(&step.variables)
@@ -260,93 +263,6 @@ impl<'g> Finder<'g> {
         self.budget += inner_uses.len();
         let (layers, uses) = inner_uses.into_iter().unzip();
         Some(Template { layers, uses, carry, carry_uses })
-    }
-}
-
-/// The body of a chain's first step.
-struct Template {
-    /// In order; the result is last.
-    layers: Vec<LayerId>,
-    /// How often the body reads each.
-    uses: Vec<u32>,
-    carry: LayerId,
-    carry_uses: u32,
-}
-
-/// A step that matches.
-struct Step {
-    carry: LayerId,
-    variables: Vec<u32>,
-}
-
-/// The layers of a step under the names of the template's layers.
-struct Matching {
-    partners: Vec<Option<LayerId>>,
-    carry: Option<LayerId>,
-}
-
-impl Template {
-    fn variables(&self, graph: &LayerGraph) -> Vec<u32> {
-        let members = self.layers.iter().flat_map(|&id| &graph.layer(id).members);
-        members.flat_map(inputs).map(|input| input.index).collect()
-    }
-
-    /// The step whose result is `result`, if it is like this one.
-    fn match_step(&self, finder: &Finder, result: LayerId) -> Option<Step> {
-        if finder.uses[result.0 as usize] != self.carry_uses {
-            return None;
-        }
-        let graph = finder.graph;
-        let mut matching = Matching { partners: vec![None; self.layers.len()], carry: None };
-        *matching.partners.last_mut()? = Some(result);
-        for index in (0..self.layers.len()).rev() {
-            let partner = matching.partners[index]?;
-            let (here, there) = (graph.layer(self.layers[index]), graph.layer(partner));
-            let closed = partner == result || matches!(there.op, Op::Input);
-            if !closed && finder.uses[partner.0 as usize] != self.uses[index] {
-                return None;
-            }
-            self.match_layer(here, there, &mut matching)?;
-        }
-        let carry = matching.carry?;
-        let apart = matching.partners.iter().all(|&partner| partner != Some(carry));
-        let fits = graph.layer(carry).width == graph.layer(self.carry).width;
-        let variables = || {
-            let layers = matching.partners.iter().flatten();
-            layers.flat_map(|&id| &graph.layer(id).members).flat_map(inputs).map(|input| input.index).collect()
-        };
-        (apart && fits).then(|| Step { carry, variables: variables() })
-    }
-
-    fn match_layer(&self, here: &Layer, there: &Layer, matching: &mut Matching) -> Option<()> {
-        let ([a], [b]) = (here.members.as_slice(), there.members.as_slice()) else { return None };
-        let alike = here.op == there.op
-            && here.width == there.width
-            && a.parameters == b.parameters
-            && a.operands.len() == b.operands.len();
-        if !alike {
-            return None;
-        }
-        for operands in a.operands.iter().zip(&b.operands) {
-            match operands {
-                (Operand::Part(x), Operand::Part(y)) => self.match_part(*x, *y, matching)?,
-                (Operand::Input(x), Operand::Input(y)) => {
-                    (x.table == y.table && x.stride == 0 && y.stride == 0).then_some(())?;
-                }
-                (Operand::Part(_), Operand::Input(_)) | (Operand::Input(_), Operand::Part(_)) => return None,
-            }
-        }
-        Some(())
-    }
-
-    fn match_part(&self, x: PartRef, y: PartRef, matching: &mut Matching) -> Option<()> {
-        let partner = if x.layer == self.carry {
-            &mut matching.carry
-        } else {
-            let index = self.layers.binary_search(&x.layer).ok()?;
-            &mut matching.partners[index]
-        };
-        (*partner.get_or_insert(y.layer) == y.layer && x.part == y.part).then_some(())
     }
 }
 

@@ -4,8 +4,9 @@
 //! do with it later. It never rescales, since float64 does not need it.
 
 use crate::plan::packs::floats;
-use danaus_artifact::plan::{CHUNK, Kernel, Launch, Layout, Plan, StageKernel, Step};
-use danaus_artifact::signature::ParameterShape;
+use crate::reference::log_sum_exp;
+use danaus_artifact::plan::{CHUNK, Kernel, Launch, Layout, Plan, Schedule, StageKernel, Step};
+use danaus_artifact::signature::{ParameterShape, VariableArray};
 
 /// The log-likelihoods of rows of data. `values` holds each parameter row-major: tables as logarithms, weights
 /// linear; each row of data has an entry per variable, none where it is missing.
@@ -21,9 +22,7 @@ pub fn interpret(plan: &Plan, values: &[Vec<f64>], data: &[Vec<Option<usize>>]) 
 
 /// The number of values of each variable.
 fn domain_sizes(plan: &Plan) -> Vec<usize> {
-    let of = |array: &danaus_artifact::signature::VariableArray| {
-        std::iter::repeat_n(array.domain.size(), array.shape.iter().product())
-    };
+    let of = |array: &VariableArray| std::iter::repeat_n(array.domain.size(), array.shape.iter().product());
     plan.variables.iter().flat_map(of).collect()
 }
 
@@ -65,15 +64,6 @@ fn pack_panels(source: &[f64], [blocks, outputs, inputs]: [usize; 3], tile: usiz
             }
         }
     }
-}
-
-/// `log(sum(exp(terms)))`, and `-inf` if all terms are.
-pub fn log_sum_exp(terms: impl Iterator<Item = f64> + Clone) -> f64 {
-    let max = terms.clone().fold(f64::NEG_INFINITY, f64::max);
-    if max == f64::NEG_INFINITY {
-        return max;
-    }
-    max + terms.map(|term| (term - max).exp()).sum::<f64>().ln()
 }
 
 struct Machine<'a> {
@@ -161,8 +151,8 @@ impl Machine<'_> {
         let [blocks, distinct, outputs, inputs, rows] =
             [stage.blocks, stage.distinct, stage.outputs, stage.inputs, stage.rows].map(|n| n as usize);
         let tile = match stage.schedule {
-            danaus_artifact::plan::Schedule::Panels { tile, .. } => tile as usize,
-            danaus_artifact::plan::Schedule::Narrow => 1,
+            Schedule::Panels { tile, .. } => tile as usize,
+            Schedule::Narrow => 1,
         };
         let (before, after) = operands.split_at((stage.prologue_parts + 4 * stage.prologue_inputs) as usize);
         let mut result = vec![f64::NAN; blocks * outputs];

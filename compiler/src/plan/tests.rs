@@ -1,9 +1,10 @@
 //! The planner, judged by walking its plans.
 
-use super::interpret::{interpret, log_sum_exp};
+use super::interpret::interpret;
 use super::samples::{data, dense_hmm, random, tree, values};
 use super::{PlanOptions, lower};
 use crate::circuit::Circuit;
+use crate::reference::log_sum_exp;
 use danaus_artifact::plan::{Kernel, Launch, Plan, Step};
 
 /// The forward algorithm as textbooks give it.
