@@ -9,6 +9,9 @@
 //! BLESS=1 cargo test ...                                        writes what is printed as what is expected
 //! ```
 
+// A test program reads files and prints.
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
 #[path = "conformance/clauses.rs"]
 mod clauses;
 #[path = "conformance/command.rs"]

@@ -3,6 +3,9 @@
 //!
 //! `BLESS=1` makes what is found expected.
 
+// A test program reads files and prints.
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)]
+
 use danaus_compiler::circuit::print::print;
 use danaus_compiler::circuit::read::read;
 use danaus_compiler::passes::{DumpRequest, Pass, PassContext, by_name, run_passes};

@@ -57,7 +57,7 @@ fn mutated() -> impl Strategy<Value = String> {
         for (from, to, piece) in edits {
             let (from, to) = (from.index(text.len() + 1), to.index(text.len() + 1));
             let range = if to > from && to - from < 30 { from..to } else { from..from };
-            let piece = piece.map_or_else(|| text[to.min(from)..to.max(from)].iter().take(200).collect(), |p| p);
+            let piece = piece.unwrap_or_else(|| text[to.min(from)..to.max(from)].iter().take(200).collect());
             text.splice(range, piece.chars());
         }
         text.into_iter().collect()

@@ -209,7 +209,7 @@ fn edited(text: &str, random: &mut rand_chacha::ChaCha8Rng) -> String {
 #[test]
 fn scopes_are_written_in_short() {
     let variable = |name: &str, shape: &[usize], first| Variable {
-        array: VariableArray { name: name.into(), shape: shape.into(), domain: crate::circuit::Domain::Binary },
+        array: VariableArray { name: name.into(), shape: shape.into(), domain: circuit::Domain::Binary },
         first,
         doc: Vec::new(),
         span: Span { file: 0, start: 0, end: 0 },

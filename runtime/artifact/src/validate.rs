@@ -182,7 +182,7 @@ fn check_stage(stage: &StageKernel) -> Result<(), String> {
     {
         return Err("its sizes are zero or too large".to_string());
     }
-    if stage.rows == 0 || stage.blocks % stage.rows != 0 {
+    if stage.rows == 0 || !stage.blocks.is_multiple_of(stage.rows) {
         return Err(format!("its permutation {} does not divide its {} blocks", stage.rows, stage.blocks));
     }
     if let Schedule::Panels { tile, chunk, vectors } = stage.schedule

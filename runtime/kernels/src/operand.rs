@@ -37,7 +37,7 @@ pub struct Operands {
 /// The first and the last-but-one of the work items of this unit: items are dealt out in runs of equal length.
 #[cube]
 pub fn share(items: usize) -> (usize, usize) {
-    let units = CUBE_COUNT as usize * CUBE_DIM as usize;
+    let units = CUBE_COUNT * CUBE_DIM as usize;
     let unit = ABSOLUTE_POS;
     (unit * items / units, (unit + 1) * items / units)
 }

@@ -262,7 +262,7 @@ impl Program {
         for launch in &body.body {
             self.launch(launch, iteration, iteration, base)?;
         }
-        if (iteration + 1) % u64::from(body.rescale) != 0 {
+        if !(iteration + 1).is_multiple_of(u64::from(body.rescale)) {
             return Ok(());
         }
         let session = self.session.as_ref().expect("a batch was prepared");
@@ -344,7 +344,7 @@ impl Program {
 
     fn queued(&mut self) -> Result<(), KernelError> {
         self.stats.launches += 1;
-        if self.stats.launches % FLUSH == 0 {
+        if self.stats.launches.is_multiple_of(FLUSH) {
             self.client.flush().map_err(|error| KernelError::Device(format!("{error:?}")))?;
         }
         Ok(())

@@ -41,7 +41,7 @@ impl State<'_> {
     fn parameter(&self, offset: u32, width: Option<usize>) -> &[f32] {
         let pack = self.plan.packs.iter().find(|pack| pack.offset == offset).expect("a pack starts there");
         let values = &self.values[pack.parameter as usize];
-        assert!(width.is_none_or(|width| values.len() % width == 0));
+        assert!(width.is_none_or(|width| values.len().is_multiple_of(width)));
         values
     }
 
