@@ -22,16 +22,28 @@ const ROUND: f32 = 12_582_912.0;
 /// Arguments of `exp` below it are taken for it: the result would not be a normal number.
 pub const EXP_LEAST: f32 = -87.0;
 
-/// Bits of 1 less those of 2/3: adding them puts the mantissas from 2/3 to 4/3 under one exponent, that of 1.
-const ONE_BY_TWO_THIRDS: u32 = ONE - 0x3f2a_aaab;
+/// Bits of 2/3.
+const TWO_THIRDS: u32 = 0x3f2a_aaab;
 
-/// Bits of 1.
-const ONE: u32 = 0x3f80_0000;
+/// Bits of 1 less those of 2/3: adding them puts the mantissas from 2/3 to 4/3 under one exponent, that of 1.
+const ONE_BY_TWO_THIRDS: u32 = 0x3f80_0000 - TWO_THIRDS;
+
+/// The greater of two numbers. One instruction where `max` takes three, because it does not look for NaN.
+#[cube]
+pub fn greater<N: Size>(a: Vector<f32, N>, b: Vector<f32, N>) -> Vector<f32, N> {
+    select_many(a.greater_than(&b), a, b)
+}
+
+/// The lesser of two numbers; see [`greater()`].
+#[cube]
+pub fn lesser<N: Size>(a: Vector<f32, N>, b: Vector<f32, N>) -> Vector<f32, N> {
+    select_many(a.less_than(&b), a, b)
+}
 
 /// `exp(max(x, -87))` for `x <= 0`; `1.6e-38` for `-inf`.
 #[cube]
 pub fn exp_nonpositive<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
-    let x = max(x, Vector::new(EXP_LEAST));
+    let x = greater::<N>(x, Vector::new(EXP_LEAST));
     let shifted = fma(x, Vector::new(std::f32::consts::LOG2_E), Vector::new(ROUND));
     // The digits of ln 2 that are missing here cost `2e-9` times the number of halvings, of terms that small.
     let r = fma(shifted - Vector::new(ROUND), Vector::new(-std::f32::consts::LN_2), x);
@@ -47,10 +59,10 @@ pub fn exp_nonpositive<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
 /// `ln(x)` for positive normal `x`; some finite number for zero.
 #[cube]
 pub fn ln_positive<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
-    let bits = Vector::<u32, N>::reinterpret(x);
-    let biased = (bits + Vector::new(ONE_BY_TWO_THIRDS)) >> Vector::new(23u32);
-    let exponent = Vector::<f32, N>::cast_from(Vector::<i32, N>::cast_from(biased) - Vector::new(127i32));
-    let mantissa = bits + Vector::new(ONE) - (biased << Vector::new(23u32));
+    let bits = Vector::<u32, N>::reinterpret(x) + Vector::new(ONE_BY_TWO_THIRDS);
+    let biased = Vector::<i32, N>::cast_from(bits >> Vector::new(23u32));
+    let exponent = Vector::<f32, N>::cast_from(biased - Vector::new(127i32));
+    let mantissa = (bits & Vector::new(0x007f_ffffu32)) + Vector::new(TWO_THIRDS);
     let f = Vector::<f32, N>::reinterpret(mantissa) - Vector::new(1.0);
     let p = fma(Vector::<f32, N>::new(0.140_262_65), f, Vector::new(-0.153_885_73));
     let p = fma(p, f, Vector::new(0.139_958_25));

@@ -4,7 +4,7 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
-use crate::math::{exp_nonpositive, ln_positive, shift_of};
+use crate::math::{exp_nonpositive, greater, ln_positive, shift_of};
 use crate::operand::{Place, leave, share};
 use cubecl::prelude::*;
 use danaus_artifact::plan::CHUNK;
@@ -55,7 +55,7 @@ pub fn mixing_kernel<N: Size>(
         for v in 0..vectors {
             let mut high = Vector::<f32, N>::new(f32::NEG_INFINITY);
             for k in 0..c.inputs {
-                high = max(high, weighted::<N>(&*arena, packed, tables, record, h, k, v, vectors, c));
+                high = greater::<N>(high, weighted::<N>(&*arena, packed, tables, record, h, k, v, vectors, c));
             }
             let shift = shift_of::<N>(high);
             let mut sum = Vector::<f32, N>::new(0.0);

@@ -8,7 +8,7 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
-use crate::math::{exp_nonpositive, least_lane, ln_positive, shift_of};
+use crate::math::{exp_nonpositive, greater, least_lane, ln_positive, shift_of};
 use crate::operand::{Place, leave, operands, share};
 use crate::stage::{StageConfig, UNDERFLOW, exact, stored_row};
 use cubecl::prelude::*;
@@ -42,7 +42,8 @@ pub fn narrow_kernel<N: Size>(
         let mut high = Vector::<f32, N>::new(f32::NEG_INFINITY);
         for i in 0..c.inputs {
             let h = g * c.inputs + i;
-            high = max(high, operands::<N>(&*arena, packed, tables, evidence, &place, record, h, v, c.prologue));
+            high =
+                greater::<N>(high, operands::<N>(&*arena, packed, tables, evidence, &place, record, h, v, c.prologue));
         }
         let shift = shift_of::<N>(high);
         let mut sums = Array::<Vector<f32, N>>::new(c.chunk);

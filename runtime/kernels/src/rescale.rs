@@ -3,7 +3,7 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
-use crate::math::shift_of;
+use crate::math::{greater, shift_of};
 use crate::operand::{leave, share};
 use cubecl::prelude::*;
 
@@ -23,7 +23,7 @@ pub fn rescale_kernel<N: Size>(
     for v in first..end {
         let mut high = Vector::<f32, N>::new(f32::NEG_INFINITY);
         for h in row..row + width as usize {
-            high = max(high, arena[h * samples + v]);
+            high = greater::<N>(high, arena[h * samples + v]);
         }
         let shift = shift_of::<N>(high);
         for h in row..row + width as usize {

@@ -15,7 +15,7 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
-use crate::math::{exp_nonpositive, least_lane, ln_positive, shift_of};
+use crate::math::{exp_nonpositive, greater, least_lane, lesser, ln_positive, shift_of};
 use crate::operand::{Operands, Place, leave, operands, share};
 use cubecl::prelude::*;
 use danaus_artifact::plan::CHUNK;
@@ -106,7 +106,7 @@ pub fn exact<N: Size>(
         let weight = packed[weight_index(weights, g, o, i, c)];
         if weight > 0.0 {
             let s = operands::<N>(arena, packed, tables, evidence, place, record, g * c.inputs + i, v, c.prologue);
-            high = max(high, Vector::<f32, N>::new(weight).ln() + s);
+            high = greater::<N>(high, Vector::<f32, N>::new(weight).ln() + s);
         }
     }
     let shift = shift_of::<N>(high);
@@ -147,7 +147,7 @@ fn exponentials<N: Size>(
         for v in 0..c.vectors {
             let s = operands::<N>(arena, packed, tables, evidence, place, record, g * c.inputs + i, v0 + v, c.prologue);
             scratch[slot + i * c.vectors + v] = s;
-            high[v] = max(high[v], s);
+            high[v] = greater::<N>(high[v], s);
         }
     }
     for i in 0..c.inputs {
@@ -190,6 +190,25 @@ fn multiply<N: Size>(
     }
 }
 
+/// Reads a little of each table row that the epilogue of a register tile will gather from, so that the rows, which lie
+/// far apart, are on their way to the cache while the tile is multiplied. The result must be used, or nothing is read.
+#[cube]
+fn touch_rows(packed: &[f32], tables: &[u32], record: usize, g: usize, o0: usize, #[comptime] c: StageConfig) -> f32 {
+    let mut touched = 0.0f32.runtime();
+    #[unroll]
+    for input in 0..comptime!(c.epilogue.inputs) {
+        let quadruple = record + comptime!(c.epilogue.inputs_at + 4 * input);
+        let pitch = tables[quadruple + 3] as usize;
+        #[unroll]
+        for o in 0..c.tile {
+            let p = stored_row(g, min(o0 + o, comptime!(c.outputs - 1).runtime()), c);
+            let row = tables[quadruple + 2] as usize * CHUNK + p * pitch;
+            touched += packed[row] + packed[row + pitch / 2] + packed[row + pitch - 1];
+        }
+    }
+    touched
+}
+
 /// See the module's documentation.
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
@@ -224,19 +243,23 @@ pub fn stage_kernel<N: Size>(
         for v in 0..c.vectors {
             least[v] = Vector::new(1.0);
         }
+        let mut touched = 0.0f32.runtime();
         let panel_end = min(panel0 + c.chunk, comptime!(c.panels()).runtime());
         for panel in panel0..panel_end {
             let panel_weights =
                 weights + (g % c.distinct * comptime!(c.panels()) + panel) * comptime!(c.inputs * c.tile);
-            multiply::<N>(scratch, packed, panel_weights, slot, c);
             let o0 = panel * c.tile;
+            if comptime!(c.epilogue.inputs > 0) {
+                touched += touch_rows(packed, tables, record, g, o0, c);
+            }
+            multiply::<N>(scratch, packed, panel_weights, slot, c);
             let count = min(comptime!(c.outputs).runtime() - o0, comptime!(c.tile).runtime());
             for o in 0..count {
                 let p = stored_row(g, o0 + o, c);
                 #[unroll]
                 for v in 0..c.vectors {
                     let sum = scratch[slot + comptime!(c.inputs * c.vectors) + o * c.vectors + v];
-                    least[v] = min(least[v], sum);
+                    least[v] = lesser::<N>(least[v], sum);
                     let after = operands::<N>(&*arena, packed, tables, evidence, &place, record, p, v0 + v, c.epilogue);
                     arena[(out + p) * vectors + v0 + v] = ln_positive::<N>(sum) + high[v] + after;
                 }
@@ -246,7 +269,9 @@ pub fn stage_kernel<N: Size>(
         #[unroll]
         for v in 0..c.vectors {
             let dead = high[v].equal(&Vector::new(f32::NEG_INFINITY));
-            if least_lane::<N>(select_many(dead, Vector::new(1.0), least[v])) < UNDERFLOW {
+            // Log-probabilities do not add up to infinity; and if they did, the result would still be right.
+            let again = least_lane::<N>(select_many(dead, Vector::new(1.0), least[v])) < UNDERFLOW;
+            if again || touched > f32::MAX {
                 let o_end = min(panel_end * c.tile, comptime!(c.outputs).runtime());
                 for o in panel0 * c.tile..o_end {
                     let p = stored_row(g, o, c);

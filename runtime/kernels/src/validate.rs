@@ -50,7 +50,9 @@ pub fn validate(plan: &Plan) -> Checked {
             }
         }
     }
-    require(!plan.root_offset || loops == 1, || "the root has the offsets of one loop, but there is not one".to_string())
+    require(!plan.root_offset || loops == 1, || {
+        "the root has the offsets of one loop, but there is not one".to_string()
+    })
 }
 
 /// Checks what a chain of another length reads besides: the records of both parities, also after the loop.
