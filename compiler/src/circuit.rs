@@ -288,7 +288,7 @@ impl LayerGraph {
     /// # Panics
     /// If an operand names a layer that is not there: a bug of the caller.
     pub fn add(&mut self, layer: Layer) -> LayerId {
-        let operands: Vec<LayerId> = layer
+        let mut operands: Vec<LayerId> = layer
             .members
             .iter()
             .flat_map(|m| &m.operands)
@@ -297,10 +297,12 @@ impl LayerGraph {
                 Operand::Input(_) => None,
             })
             .collect();
+        operands.sort_unstable();
+        operands.dedup();
         let node = self.graph.add_node(layer);
         for operand in operands {
             assert!((operand.0 as usize) < node.index(), "operand {operand} must come before its user");
-            self.graph.update_edge(node, NodeIndex::new(operand.0 as usize), ());
+            self.graph.add_edge(node, NodeIndex::new(operand.0 as usize), ());
         }
         LayerId(node.index() as u32)
     }

@@ -27,6 +27,9 @@ fn run(module: &Module, _: &PassContext) -> Result<Passed, PassError> {
 pub(crate) fn prune(circuit: &Circuit) -> Circuit {
     let graph = prune_layers(&circuit.graph);
     let kept = needed_parameters(circuit, &graph);
+    if kept.iter().all(|kept| *kept) {
+        return Circuit { graph, ..circuit.clone() };
+    }
     let mut next = 0;
     let new_ids: Vec<ParamId> = kept
         .iter()

@@ -15,6 +15,7 @@ use super::rebuild::{rebuild, with_body};
 use super::{Pass, PassContext, PassError, Passed};
 use crate::circuit::{Circuit, Layer, LayerGraph, LayerId, Module};
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
 /// The pass.
 pub const PASS: Pass = Pass { name: "share", description: "computes equal layers once", run };
@@ -26,9 +27,28 @@ fn run(module: &Module, _: &PassContext) -> Result<Passed, PassError> {
 
 /// The graph with equal layers made one. Layers that are then unused are not in it.
 pub(crate) fn share(graph: &LayerGraph) -> LayerGraph {
-    let mut seen: HashMap<Layer, LayerId> = HashMap::new();
-    rebuild(graph, |new, layer| {
-        let layer = with_body(layer, share);
-        *seen.entry(layer).or_insert_with_key(|layer| new.add(layer.clone()))
-    })
+    let mut seen = Seen::default();
+    rebuild(graph, |new, layer| seen.find_or_add(new, with_body(layer, share)))
+}
+
+/// The layers of the new graph by their hashes. Two layers of one hash take neighboring places.
+#[derive(Default)]
+struct Seen {
+    state: RandomState,
+    layers: HashMap<u64, LayerId>,
+}
+
+impl Seen {
+    fn find_or_add(&mut self, graph: &mut LayerGraph, layer: Layer) -> LayerId {
+        let mut hash = self.state.hash_one(&layer);
+        while let Some(&id) = self.layers.get(&hash) {
+            if *graph.layer(id) == layer {
+                return id;
+            }
+            hash = hash.wrapping_add(1);
+        }
+        let id = graph.add(layer);
+        self.layers.insert(hash, id);
+        id
+    }
 }
