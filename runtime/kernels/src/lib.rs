@@ -26,11 +26,13 @@ pub mod permute;
 pub mod product;
 pub mod program;
 pub mod rescale;
+pub mod source;
 pub mod stage;
 pub mod stream;
 pub mod validate;
 
 pub use error::KernelError;
 pub use pack::{pack, pack_len};
+pub use source::source;
 pub use program::{Program, Stats};
 pub use validate::validate;

@@ -265,3 +265,20 @@ fn impossible_samples_do_not_touch_the_others() {
         assert!(found.iter().enumerate().all(|(sample, x)| (*x == f64::NEG_INFINITY) == (sample % 3 == 1)));
     }
 }
+
+#[test]
+fn kernels_can_be_read() {
+    for kernel in [
+        Kernel::Stage(stage([2, 2, 5, 4], 2, panels(4, 8, 2))),
+        Kernel::Stage(stage([1, 1, 1, 4], 1, Schedule::Narrow)),
+        Kernel::Product { width: 3, parts: 1, inputs: 1 },
+        Kernel::Kronecker { widths: vec![2, 3] },
+        Kernel::Concat { widths: vec![2, 3] },
+        Kernel::Mixing { width: 3, inputs: 2 },
+        Kernel::Permute { outer: 1, rows: 2, columns: 3 },
+    ] {
+        let text = danaus_kernels::source(&kernel);
+        assert!(text.lines().count() > 10, "{kernel:?}: {text}");
+        assert_eq!(text, danaus_kernels::source(&kernel), "the text is the same every time");
+    }
+}
