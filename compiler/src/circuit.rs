@@ -14,7 +14,7 @@
 //! * A parameter is a table (of log-probabilities) or weights (linear, non-negative). Layers that are tied
 //!   refer to the same parameter.
 //!
-//! The semantics of each operation is written at [`Op`]; [`verify`] checks the contract, [`print`] and
+//! The semantics of each operation is written at [`Op`]; [`verify`] checks the contract, [`mod@print`] and
 //! [`read`] are the text form, [`scope`] says which variables a layer is about.
 
 pub mod print;

@@ -1,6 +1,6 @@
 //! Pictures of circuits, for people.
 //!
-//! [`dot`] draws a circuit in the language of Graphviz: the root on top, inputs at the bottom, edges from a layer to
+//! [`dot()`] draws a circuit in the language of Graphviz: the root on top, inputs at the bottom, edges from a layer to
 //! its operands, a scan as a box around its body. Repetitions of a chain that is not rolled are drawn once and
 //! counted. [`svg`] lays out such a text (also that of a region graph) without Graphviz.
 //!

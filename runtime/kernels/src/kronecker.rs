@@ -5,7 +5,7 @@
 use crate::operand::{Place, leave, share};
 use cubecl::prelude::*;
 
-/// Compile-time values of [`kronecker_kernel`].
+/// Compile-time values of [`kronecker_kernel()`].
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub struct KroneckerConfig {
     /// Widths of the parts.

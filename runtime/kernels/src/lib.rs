@@ -5,7 +5,7 @@
 //!
 //! Reading order: [`operand`] (how kernels read their operands), [`math`], one module per kernel ([`product`],
 //! [`kronecker`], [`stage`], [`narrow`], [`mixing`], [`permute`], [`rescale`]), [`launch`] (from the plan to device
-//! code), [`validate`] (what makes a plan safe to run), [`pack`] (layout of parameters), [`program`] (the executor), [`stream`] (long sequences),
+//! code), [`mod@validate`] (what makes a plan safe to run), [`mod@pack`] (layout of parameters), [`program`] (the executor), [`stream`] (long sequences),
 //! [`peak`] (what the machine can do).
 //!
 //! **Layout.** The arena is `[row][batch]`, batch innermost: the lanes of a vector are samples, a permutation of units

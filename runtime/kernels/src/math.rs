@@ -10,7 +10,7 @@
 //! Neither function treats `-inf` or zero specially; their callers do not need it and it would cost a third of the
 //! time. Log-sum-exp of a column of `-inf` is `ln(something positive) + high` with `high = -inf`; what `exp` gives
 //! too much for an input of `-inf` is below `1.7e-38`, and sums that small are computed again by
-//! [`exact`](crate::stage::exact).
+//! [`exact`](crate::stage::exact()).
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 

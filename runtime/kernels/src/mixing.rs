@@ -9,7 +9,7 @@ use crate::operand::{Place, leave, share};
 use cubecl::prelude::*;
 use danaus_artifact::plan::CHUNK;
 
-/// Compile-time values of [`mixing_kernel`].
+/// Compile-time values of [`mixing_kernel()`].
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub struct MixingConfig {
     /// Units.

@@ -1,5 +1,5 @@
-//! What all kernels share: where a launch stands ([`Place`]), how its work is dealt out ([`share`]) and how
-//! operands are read ([`operands`]).
+//! What all kernels share: where a launch stands ([`Place`]), how its work is dealt out ([`share()`]) and how
+//! operands are read ([`operands()`]).
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 

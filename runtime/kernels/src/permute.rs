@@ -5,7 +5,7 @@
 use crate::operand::{Place, leave, share};
 use cubecl::prelude::*;
 
-/// Compile-time values of [`permute_kernel`]: `[outer, rows, columns]` becomes `[outer, columns, rows]`.
+/// Compile-time values of [`permute_kernel()`]: `[outer, rows, columns]` becomes `[outer, columns, rows]`.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub struct PermuteConfig {
     /// Leading axis.
@@ -16,7 +16,7 @@ pub struct PermuteConfig {
     pub columns: usize,
 }
 
-/// Compile-time values of [`concat_kernel`].
+/// Compile-time values of [`concat_kernel()`].
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub struct ConcatConfig {
     /// Widths of the parts.

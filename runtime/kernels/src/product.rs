@@ -9,7 +9,7 @@ use cubecl::prelude::*;
 /// in the first-level cache while the vectors of samples pass.
 pub const ROWS: usize = 32;
 
-/// Compile-time values of [`product_kernel`].
+/// Compile-time values of [`product_kernel()`].
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub struct ProductConfig {
     /// Units.

@@ -9,7 +9,7 @@
 //!
 //! **Exactness.** The maximum ignores the weights, so a sum may underflow where a weight is zero or tiny at the
 //! maximum. An item in which any sum is below [`UNDERFLOW`] though the maximum is finite computes
-//! that vector of samples again in log space ([`exact`]); zero weights and inputs of `-inf` then contribute nothing.
+//! that vector of samples again in log space ([`exact()`]); zero weights and inputs of `-inf` then contribute nothing.
 //!
 //! [`Schedule::Panels`]: danaus_artifact::plan::Schedule::Panels
 
