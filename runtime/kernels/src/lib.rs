@@ -33,6 +33,6 @@ pub mod validate;
 
 pub use error::KernelError;
 pub use pack::{pack, pack_len};
-pub use source::source;
 pub use program::{Program, Stats};
+pub use source::source;
 pub use validate::validate;

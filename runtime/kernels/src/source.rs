@@ -32,7 +32,7 @@ pub fn source(kernel: &Kernel) -> String {
     let buffer = || BufferCompilationArg { inplace: None };
     let place = || PlaceCompilationArg { table: (), members: (), iteration: (), base: (), vectors: () };
     let (properties, target, lanes) = (client.properties_shared(), client.target_properties_shared(), layout.lanes);
-    let kernel: Box<dyn cubecl::CubeKernel> = match Config::new(kernel, 1, layout) {
+    let kernel: Box<dyn CubeKernel> = match Config::new(kernel, 1, layout) {
         Config::Product(c) => Box::new(ProductKernel::new(
             settings(),
             properties,
