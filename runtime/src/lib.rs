@@ -10,6 +10,7 @@
 //! * [`tensors`], [`parameters`]: parameter files, random starts, derived parameters
 //! * [`data`]: rows of evidence from files, checked against the circuit's variables
 //! * `session`: a circuit on a device, and queries (needs the feature `cpu`, which is on unless turned off)
+//! * [`training`]: parameters that make data likely
 //! * [`exchange`]: checkpoints of other programs
 //! * [`files`], [`memory`], [`numbers`]: what the others share
 
@@ -26,3 +27,4 @@ mod samples;
 #[cfg(feature = "cpu")]
 pub mod session;
 pub mod tensors;
+pub mod training;

@@ -1,0 +1,29 @@
+//! Where a training run has its flows from.
+//!
+//! The *flow* of a number `w` of a parameter is the sum, over rows of data, of `d log p(row) / d log w`: how often the
+//! circuit expects `w` to be used. For a table, which holds logarithms, it is the derivative with respect to the entry
+//! itself; where the variable is missing, the flow of a unit is spread over its row in proportion to the probabilities.
+//! The flows of one row of a sum's weights add up to the flow of its unit, and those of the root to the number of rows.
+
+use danaus_artifact::plan::Plan;
+
+/// Gathers the flows of rows of data.
+pub trait FlowSource {
+    /// What can go wrong.
+    type Error: std::error::Error;
+
+    /// The circuit: its variables and its parameters.
+    fn plan(&self) -> &Plan;
+
+    /// Replaces the numbers of all parameters, in the order of the plan: tables as logarithms, weights linear, row-major.
+    fn set_parameters(&mut self, values: &[Vec<f32>]) -> Result<(), Self::Error>;
+
+    /// Adds the flows of `rows` rows to those gathered so far, and gives the rows' log-likelihoods. `evidence` is
+    /// `[variables][rows]`: indices of values, or the number of values of the variable where it is missing. A row of
+    /// log-likelihood `-inf` has no flows.
+    fn gather(&mut self, evidence: &[u32], rows: usize) -> Result<Vec<f64>, Self::Error>;
+
+    /// The flows gathered so far, for each parameter of the plan in the order of its numbers, and starts afresh. A
+    /// parameter that is not stored (an indicator) has none: its vector is empty.
+    fn take(&mut self) -> Result<Vec<Vec<f64>>, Self::Error>;
+}
