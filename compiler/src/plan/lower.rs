@@ -79,7 +79,7 @@ pub fn lower(circuit: &Circuit, options: &PlanOptions) -> Plan {
 }
 
 /// Whether the root moves by exactly as much as the result of the circuit's one scan.
-fn root_offset(graph: &LayerGraph) -> bool {
+pub(super) fn root_offset(graph: &LayerGraph) -> bool {
     let mut scans = graph.layers().filter(|(_, layer)| matches!(layer.op, Op::Scan(_))).map(|(id, _)| id);
     match (scans.next(), scans.next()) {
         (Some(scan), None) => degree(graph, scan) == Some(1),

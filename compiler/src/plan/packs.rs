@@ -11,8 +11,7 @@ pub struct Packs {
     pub packs: Vec<Pack>,
     /// Their length together, in chunks.
     pub chunks: u32,
-    /// Offsets by parameter and by the tile of the panels; zero for other layouts, of which a parameter has one.
-    offsets: BTreeMap<(ParamId, u32), u32>,
+    offsets: BTreeMap<(ParamId, Layout), u32>,
 }
 
 impl Packs {
@@ -21,11 +20,7 @@ impl Packs {
     /// # Panics
     /// If all parameters together have 2^36 values or more.
     pub fn offset(&mut self, id: ParamId, parameter: &Parameter, layout: Layout) -> u32 {
-        let tile = match layout {
-            Layout::Panels { tile } => tile,
-            Layout::Table | Layout::Mixing => 0,
-        };
-        if let Some(&offset) = self.offsets.get(&(id, tile)) {
+        if let Some(&offset) = self.offsets.get(&(id, layout)) {
             return offset;
         }
         let offset = self.chunks;
@@ -33,7 +28,7 @@ impl Packs {
         self.chunks =
             chunks.and_then(|c| offset.checked_add(c)).expect("packed parameters have fewer than 2^36 values");
         self.packs.push(Pack { offset, parameter: id.0, layout });
-        self.offsets.insert((id, tile), offset);
+        self.offsets.insert((id, layout), offset);
         offset
     }
 }
@@ -47,6 +42,9 @@ pub fn floats(shape: &ParameterShape, layout: Layout) -> usize {
         (ParameterShape::Table { width, values }, Layout::Table) => width * (values + 1),
         (ParameterShape::Weight { blocks, outputs, inputs, dense: _ }, Layout::Panels { tile }) => {
             blocks * outputs.next_multiple_of(tile as usize) * inputs
+        }
+        (ParameterShape::Weight { blocks, outputs, inputs, dense: _ }, Layout::Transposed { tile }) => {
+            blocks * inputs.next_multiple_of(tile as usize) * outputs
         }
         (ParameterShape::Mixing { width, inputs }, Layout::Mixing) => width * inputs,
         (shape, layout) => panic!("a parameter of shape {shape:?} has no layout {layout:?}"),

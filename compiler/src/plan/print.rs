@@ -118,6 +118,7 @@ fn layout(layout: Layout) -> String {
         Layout::Table => "a table".into(),
         Layout::Panels { tile } => format!("panels of {tile}"),
         Layout::Mixing => "mixing weights".into(),
+        Layout::Transposed { tile } => format!("transposed panels of {tile}"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What passes between the compiler and a runtime: the [`signature`] of a circuit, the kernel [`plan`], and the
 //! `.pcb` [`file`](mod@file) that carries them.
 //!
-//! * [`signature`], [`plan`]: the types
+//! * [`signature`], [`plan`], [`flow_plan`]: the types
 //! * [`validate`]: a plan that passes never makes an executor read or write outside its buffers
 //! * [`container`]: named sections with checksums; [`mod@file`]: the artifact made of them; [`error`]: what can be wrong
 
@@ -11,6 +11,7 @@ extern crate self as danaus_artifact;
 pub mod container;
 pub mod error;
 pub mod file;
+pub mod flow_plan;
 pub mod plan;
 #[cfg(test)]
 mod samples;

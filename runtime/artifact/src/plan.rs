@@ -12,6 +12,7 @@
 //! * table: `[width][values + 1]`, logarithms; the last column is the log-sum of its row, for missing values
 //! * panels: `[distinct][ceil(outputs / tile)][inputs][tile]`, linear, rows beyond `outputs` are zero
 //! * mixing: `[width][inputs]`, linear
+//! * transposed: `[distinct][ceil(inputs / tile)][outputs][tile]`, linear, for flows
 //!
 //! **Tables.** A launch computes `members` members. The record of each, [`Kernel::record_len`] words long, stands
 //! in [`Plan::tables`], one after the other from `Launch::table`:
@@ -73,7 +74,7 @@ pub struct Pack {
 }
 
 /// Layouts of packed tensors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Layout {
     /// `[width][values + 1]`
     Table,
@@ -84,6 +85,11 @@ pub enum Layout {
     },
     /// `[width][inputs]`
     Mixing,
+    /// `[distinct][ceil(inputs / tile)][outputs][tile]`: what the flows of a sum's operands are computed from.
+    Transposed {
+        /// Inputs per panel.
+        tile: u32,
+    },
 }
 
 /// An entry of the plan.

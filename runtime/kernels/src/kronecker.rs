@@ -19,7 +19,7 @@ impl KroneckerConfig {
     }
 
     /// How far apart two units of part `part` are in the result.
-    fn stride(&self, part: usize) -> usize {
+    pub(crate) fn stride(&self, part: usize) -> usize {
         self.widths[part + 1..].iter().product()
     }
 }

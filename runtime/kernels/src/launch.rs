@@ -190,7 +190,7 @@ impl Config {
     }
 }
 
-fn list(parts_at: usize, parts: u32, inputs_at: usize, inputs: u32) -> Operands {
+pub(crate) fn list(parts_at: usize, parts: u32, inputs_at: usize, inputs: u32) -> Operands {
     Operands { parts_at, parts: parts as usize, inputs_at, inputs: inputs as usize }
 }
 

@@ -6,7 +6,7 @@
 //! Reading order: [`operand`] (how kernels read their operands), [`math`], one module per kernel ([`product`],
 //! [`kronecker`], [`stage`], [`narrow`], [`mixing`], [`permute`], [`rescale`]), [`launch`] (from the plan to device
 //! code), [`mod@validate`] (what makes a plan safe to run), [`mod@pack`] (layout of parameters), [`program`] (the executor), [`stream`] (long sequences),
-//! [`peak`] (what the machine can do).
+//! [`flows`] (training), [`peak`] (what the machine can do).
 //!
 //! **Layout.** The arena is `[row][batch]`, batch innermost: the lanes of a vector are samples, a permutation of units
 //! is arithmetic on rows, and a weight is one number broadcast to all lanes.
@@ -14,6 +14,7 @@
 //! **Invariant.** A row of samples never influences another: `-inf` and underflow stay within their lane.
 
 pub mod error;
+pub mod flows;
 pub mod kronecker;
 pub mod launch;
 pub mod math;
@@ -32,6 +33,7 @@ pub mod stream;
 pub mod validate;
 
 pub use error::KernelError;
+pub use flows::FlowProgram;
 pub use pack::{pack, pack_len};
 pub use program::{Program, Stats};
 pub use source::source;

@@ -56,6 +56,12 @@ pub fn exp_nonpositive<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
     Vector::<f32, N>::reinterpret(Vector::<u32, N>::reinterpret(p) + exponent)
 }
 
+/// `exp(x)` for `-87 <= x <= 87`; beyond them what it is there.
+#[cube]
+pub fn exp_bounded<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
+    exp_nonpositive::<N>(lesser::<N>(x, Vector::new(-EXP_LEAST)))
+}
+
 /// `ln(x)` for positive normal `x`; some finite number for zero.
 #[cube]
 pub fn ln_positive<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
@@ -92,4 +98,28 @@ pub fn least_lane<N: Size>(x: Vector<f32, N>) -> f32 {
         least = min(least, x.extract(lane));
     }
     least
+}
+
+/// The greatest lane.
+#[cube]
+pub fn greatest_lane<N: Size>(x: Vector<f32, N>) -> f32 {
+    let n = N::value();
+    let mut greatest = x.extract(0usize);
+    #[unroll]
+    for lane in 1..n {
+        greatest = max(greatest, x.extract(lane));
+    }
+    greatest
+}
+
+/// The sum of the lanes.
+#[cube]
+pub fn total<N: Size>(x: Vector<f32, N>) -> f32 {
+    let n = N::value();
+    let mut sum = x.extract(0usize);
+    #[unroll]
+    for lane in 1..n {
+        sum += x.extract(lane);
+    }
+    sum
 }

@@ -66,7 +66,7 @@ pub fn narrow_kernel<N: Size>(
         #[unroll]
         for q in 0..c.chunk {
             let o = min(o0 + q, comptime!(c.outputs - 1).runtime());
-            let p = stored_row(g, o, c);
+            let p = stored_row(g, o, comptime!(c.outputs), comptime!(c.rows));
             let after = operands::<N>(&*arena, packed, tables, evidence, &place, record, p, v, c.epilogue);
             if least_lane::<N>(select_many(dead, Vector::new(1.0), sums[q])) < UNDERFLOW {
                 let sum = exact::<N>(&*arena, packed, tables, evidence, &place, record, g, o, v, c);

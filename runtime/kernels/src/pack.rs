@@ -2,8 +2,8 @@
 //!
 //! Padding is zero: the rows of a panel beyond its outputs and the gaps between tensors.
 
-use danaus_artifact::plan::{CHUNK, Layout, Plan};
-use danaus_artifact::signature::ParameterShape;
+use danaus_artifact::plan::{CHUNK, Layout, Pack, Plan};
+use danaus_artifact::signature::{Parameter, ParameterShape};
 
 /// Floats of the packed parameters.
 pub fn pack_len(plan: &Plan) -> usize {
@@ -17,9 +17,14 @@ pub fn pack_len(plan: &Plan) -> usize {
 /// If the plan has not passed [`validate`](crate::validate::validate), or a tensor does not have the length its
 /// shape demands.
 pub fn pack(plan: &Plan, values: &[Vec<f32>]) -> Vec<f32> {
-    let mut packed = vec![0.0; pack_len(plan)];
-    for pack in &plan.packs {
-        let parameter = &plan.parameters[pack.parameter as usize];
+    pack_all(&plan.packs, pack_len(plan), &plan.parameters, values)
+}
+
+/// Like [`pack()`], for the packs of a flow plan: `length` numbers in all.
+pub fn pack_all(packs: &[Pack], length: usize, parameters: &[Parameter], values: &[Vec<f32>]) -> Vec<f32> {
+    let mut packed = vec![0.0; length];
+    for pack in packs {
+        let parameter = &parameters[pack.parameter as usize];
         let source = &values[pack.parameter as usize];
         let target = &mut packed[pack.offset as usize * CHUNK..];
         match (pack.layout, &parameter.shape) {
@@ -30,6 +35,10 @@ pub fn pack(plan: &Plan, values: &[Vec<f32>]) -> Vec<f32> {
             (Layout::Panels { tile }, ParameterShape::Weight { blocks, outputs, inputs, .. }) => {
                 check(&parameter.name, source, blocks * outputs * inputs);
                 pack_panels(source, [*blocks, *outputs, *inputs], tile as usize, target);
+            }
+            (Layout::Transposed { tile }, ParameterShape::Weight { blocks, outputs, inputs, .. }) => {
+                check(&parameter.name, source, blocks * outputs * inputs);
+                pack_transposed(source, [*blocks, *outputs, *inputs], tile as usize, target);
             }
             (Layout::Mixing, ParameterShape::Mixing { width, inputs }) => {
                 check(&parameter.name, source, width * inputs);
@@ -60,6 +69,22 @@ fn pack_panels(source: &[f32], [blocks, outputs, inputs]: [usize; 3], tile: usiz
             let panel = &mut target[(block * panels + output / tile) * inputs * tile..][..inputs * tile];
             for (input, &weight) in row.iter().enumerate() {
                 panel[input * tile + output % tile] = weight;
+            }
+        }
+    }
+}
+
+fn pack_transposed(source: &[f32], [blocks, outputs, inputs]: [usize; 3], tile: usize, target: &mut [f32]) {
+    let panels = inputs.div_ceil(tile);
+    for block in 0..blocks {
+        for (panel, to) in target[block * panels * outputs * tile..][..panels * outputs * tile]
+            .chunks_exact_mut(outputs * tile)
+            .enumerate()
+        {
+            let first = panel * tile;
+            let count = tile.min(inputs - first);
+            for (output, to) in to.chunks_exact_mut(tile).enumerate() {
+                to[..count].copy_from_slice(&source[(block * outputs + output) * inputs + first..][..count]);
             }
         }
     }

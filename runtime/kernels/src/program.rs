@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Launches queued between two flushes: beyond some thirty the CPU runtime becomes slow.
-const FLUSH: u64 = 8;
+pub(crate) const FLUSH: u64 = 8;
 
 /// What a program has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -351,7 +351,7 @@ impl Program {
     }
 }
 
-fn check_memory(client: &Client, needed: u64, what: &'static str) -> Result<(), KernelError> {
+pub(crate) fn check_memory(client: &Client, needed: u64, what: &'static str) -> Result<(), KernelError> {
     let available = client.properties().memory.max_page_size;
     if needed > available {
         return Err(KernelError::Memory { what, needed, available });

@@ -70,12 +70,8 @@ impl StageConfig {
 
 /// Row, relative to the layer's first, of output `o` of block `g`.
 #[cube]
-pub fn stored_row(g: usize, o: usize, #[comptime] c: StageConfig) -> usize {
-    if comptime!(c.rows == 1) {
-        g * comptime!(c.outputs) + o
-    } else {
-        (g / c.rows * c.outputs + o) * c.rows + g % c.rows
-    }
+pub fn stored_row(g: usize, o: usize, #[comptime] outputs: usize, #[comptime] rows: usize) -> usize {
+    if comptime!(rows == 1) { g * outputs + o } else { (g / rows * outputs + o) * rows + g % rows }
 }
 
 /// Where in the packed parameters the weight of output `o` and input `i` of block `g` stands.
@@ -201,7 +197,8 @@ fn touch_rows(packed: &[f32], tables: &[u32], record: usize, g: usize, o0: usize
         let pitch = tables[quadruple + 3] as usize;
         #[unroll]
         for o in 0..c.tile {
-            let p = stored_row(g, min(o0 + o, comptime!(c.outputs - 1).runtime()), c);
+            let p =
+                stored_row(g, min(o0 + o, comptime!(c.outputs - 1).runtime()), comptime!(c.outputs), comptime!(c.rows));
             let row = tables[quadruple + 2] as usize * CHUNK + p * pitch;
             touched += packed[row] + packed[row + pitch / 2] + packed[row + pitch - 1];
         }
@@ -255,7 +252,7 @@ pub fn stage_kernel<N: Size>(
             multiply::<N>(scratch, packed, panel_weights, slot, c);
             let count = min(comptime!(c.outputs).runtime() - o0, comptime!(c.tile).runtime());
             for o in 0..count {
-                let p = stored_row(g, o0 + o, c);
+                let p = stored_row(g, o0 + o, comptime!(c.outputs), comptime!(c.rows));
                 #[unroll]
                 for v in 0..c.vectors {
                     let sum = scratch[slot + comptime!(c.inputs * c.vectors) + o * c.vectors + v];
@@ -274,7 +271,7 @@ pub fn stage_kernel<N: Size>(
             if again || touched > f32::MAX {
                 let o_end = min(panel_end * c.tile, comptime!(c.outputs).runtime());
                 for o in panel0 * c.tile..o_end {
-                    let p = stored_row(g, o, c);
+                    let p = stored_row(g, o, comptime!(c.outputs), comptime!(c.rows));
                     let sum = exact::<N>(&*arena, packed, tables, evidence, &place, record, g, o, v0 + v, c);
                     let after = operands::<N>(&*arena, packed, tables, evidence, &place, record, p, v0 + v, c.epilogue);
                     arena[(out + p) * vectors + v0 + v] = sum + after;

@@ -15,7 +15,7 @@
 use crate::error::KernelError;
 use crate::pack::pack_len;
 use danaus_artifact::plan::{CHUNK, Kernel, Launch, Layout, Loop, Pack, Plan, Schedule, StageKernel, Step};
-use danaus_artifact::signature::{Domain, ParameterShape};
+use danaus_artifact::signature::{Domain, Parameter, ParameterShape};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -28,7 +28,7 @@ pub const MAX_OPERANDS: u32 = 64;
 /// What sizes must stay below, so that indices fit the device's words.
 const LIMIT: u64 = 1 << 31;
 
-type Checked = Result<(), KernelError>;
+pub(crate) type Checked = Result<(), KernelError>;
 
 /// Checks the plan.
 pub fn validate(plan: &Plan) -> Checked {
@@ -111,15 +111,15 @@ pub fn arrays(plan: &Plan) -> Result<(Vec<(u64, u64)>, u64), KernelError> {
     Ok((arrays, start))
 }
 
-fn invalid(what: String) -> KernelError {
+pub(crate) fn invalid(what: String) -> KernelError {
     KernelError::Plan(what)
 }
 
-fn require(condition: bool, what: impl FnOnce() -> String) -> Checked {
+pub(crate) fn require(condition: bool, what: impl FnOnce() -> String) -> Checked {
     if condition { Ok(()) } else { Err(invalid(what())) }
 }
 
-fn kernel_sizes(kernel: &Kernel) -> Result<(), String> {
+pub(crate) fn kernel_sizes(kernel: &Kernel) -> Result<(), String> {
     let width = width_of(kernel);
     if width == 0 || width >= LIMIT {
         return Err(format!("it has {width} units"));
@@ -171,7 +171,7 @@ fn stage_sizes(stage: &StageKernel) -> Result<(), String> {
     Ok(())
 }
 
-struct Checker<'a> {
+pub(crate) struct Checker<'a> {
     plan: &'a Plan,
     /// First variable and number of values of each array.
     arrays: Vec<(u64, u64)>,
@@ -181,7 +181,7 @@ struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    fn new(plan: &'a Plan) -> Result<Self, KernelError> {
+    pub(crate) fn new(plan: &'a Plan) -> Result<Self, KernelError> {
         let (arrays, variables) = arrays(plan)?;
         require(pack_len(plan) as u64 <= 2 * LIMIT && plan.tables.len() as u64 <= LIMIT, || {
             "the packed parameters or the tables are too long".to_string()
@@ -232,7 +232,7 @@ impl<'a> Checker<'a> {
         rows.check()
     }
 
-    fn record(&self, kernel: &Kernel, record: &[u32], iterations: &Range<u32>, rows: &mut Rows) -> Checked {
+    pub(crate) fn record(&self, kernel: &Kernel, record: &[u32], iterations: &Range<u32>, rows: &mut Rows) -> Checked {
         let width = width_of(kernel);
         self.rows(record[0], width)?;
         rows.write(record[0], width);
@@ -286,13 +286,13 @@ impl<'a> Checker<'a> {
         })
     }
 
-    fn rows(&self, row: u32, width: u64) -> Checked {
+    pub(crate) fn rows(&self, row: u32, width: u64) -> Checked {
         require(u64::from(row) + width <= u64::from(self.plan.rows), || {
             format!("rows {row} to {} are beyond the arena's {}", u64::from(row) + width, self.plan.rows)
         })
     }
 
-    fn weights(&self, offset: u32, layout: Layout, fits: impl Fn(&ParameterShape) -> bool) -> Checked {
+    pub(crate) fn weights(&self, offset: u32, layout: Layout, fits: impl Fn(&ParameterShape) -> bool) -> Checked {
         let packs = self.packs.get(&offset).map(Vec::as_slice).unwrap_or_default();
         let found = packs
             .iter()
@@ -300,7 +300,7 @@ impl<'a> Checker<'a> {
         require(found, || format!("no parameter of its shape is packed as {layout:?} at chunk {offset}"))
     }
 
-    fn inputs(&self, inputs: &[u32], width: u64, iterations: &Range<u32>) -> Checked {
+    pub(crate) fn inputs(&self, inputs: &[u32], width: u64, iterations: &Range<u32>) -> Checked {
         for input in inputs.chunks_exact(4) {
             let [variable, stride, offset, pitch] = [input[0], input[1], input[2], input[3]];
             let values = u64::from(pitch.wrapping_sub(1));
@@ -314,7 +314,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Checks the variables read at every other iteration of a range.
-    fn variables(&self, variable: u32, stride: u32, values: u64, iterations: &Range<u32>) -> Checked {
+    pub(crate) fn variables(&self, variable: u32, stride: u32, values: u64, iterations: &Range<u32>) -> Checked {
         let at = |iteration: u32| i64::from(variable) + i64::from(iteration) * i64::from(stride as i32);
         let (first, last) = (at(iterations.start), at(iterations.end - 1));
         let (low, high) = (first.min(last), first.max(last));
@@ -339,12 +339,20 @@ impl<'a> Checker<'a> {
 }
 
 fn check_pack(plan: &Plan, pack: &Pack) -> Result<(), String> {
-    let parameter = plan.parameters.get(pack.parameter as usize);
+    pack_fits(pack, pack_len(plan), &plan.parameters)
+}
+
+/// Whether a pack names a parameter of the shape its layout is for, and lies within the packed parameters.
+pub(crate) fn pack_fits(pack: &Pack, packed: usize, parameters: &[Parameter]) -> Result<(), String> {
+    let parameter = parameters.get(pack.parameter as usize);
     let parameter = parameter.ok_or_else(|| format!("there is no parameter {}", pack.parameter))?;
     let sizes: [usize; 3] = match (pack.layout, &parameter.shape) {
         (Layout::Table, ParameterShape::Table { width, values }) => [*width, values.saturating_add(1), 1],
         (Layout::Panels { tile }, ParameterShape::Weight { blocks, outputs, inputs, .. }) if tile > 0 => {
             [*blocks, outputs.checked_next_multiple_of(tile as usize).unwrap_or(usize::MAX), *inputs]
+        }
+        (Layout::Transposed { tile }, ParameterShape::Weight { blocks, outputs, inputs, .. }) if tile > 0 => {
+            [*blocks, inputs.checked_next_multiple_of(tile as usize).unwrap_or(usize::MAX), *outputs]
         }
         (Layout::Mixing, ParameterShape::Mixing { width, inputs }) => [*width, *inputs, 1],
         (layout, shape) => return Err(format!("`{}` of shape {shape:?} is packed as {layout:?}", parameter.name)),
@@ -352,30 +360,31 @@ fn check_pack(plan: &Plan, pack: &Pack) -> Result<(), String> {
     let length = sizes.iter().try_fold(1usize, |length, &size| length.checked_mul(size));
     let end = length.and_then(|length| length.checked_add(pack.offset as usize * CHUNK));
     match end {
-        Some(end) if end <= pack_len(plan) => Ok(()),
-        _ => Err(format!("`{}` goes beyond the {} packed parameters", parameter.name, pack_len(plan))),
+        Some(end) if end <= packed => Ok(()),
+        _ => Err(format!("`{}` goes beyond the {packed} packed parameters", parameter.name)),
     }
 }
 
 /// The rows a launch writes and reads.
 #[derive(Default)]
-struct Rows {
-    member: usize,
+pub(crate) struct Rows {
+    /// The member that is looked at.
+    pub(crate) member: usize,
     written: Vec<(u64, u64, usize)>,
     /// Start, end and, for operands that may be replaced, the member.
     read: Vec<(u64, u64, Option<usize>)>,
 }
 
 impl Rows {
-    fn write(&mut self, row: u32, width: u64) {
+    pub(crate) fn write(&mut self, row: u32, width: u64) {
         self.written.push((u64::from(row), u64::from(row) + width, self.member));
     }
 
-    fn read(&mut self, row: u32, width: u64, in_place: bool) {
+    pub(crate) fn read(&mut self, row: u32, width: u64, in_place: bool) {
         self.read.push((u64::from(row), u64::from(row) + width, in_place.then_some(self.member)));
     }
 
-    fn check(mut self) -> Checked {
+    pub(crate) fn check(mut self) -> Checked {
         self.written.sort_unstable();
         for pair in self.written.windows(2) {
             require(pair[0].1 <= pair[1].0, || format!("row {} is written twice", pair[1].0))?;

@@ -1,0 +1,179 @@
+//! The forward pass of the flow plan: the launches of the kernel plan, on rows that nothing overwrites.
+
+use super::rows::{PendingLaunch, PendingStep, PendingWord, Rows};
+use super::{Builder, PendingLoop, State};
+use crate::circuit::{Layer, LayerId, Member, Op, Operand, ParameterShape, PartRef, Scan, VarUse};
+use crate::plan::homogeneous::{carry, degree};
+use crate::plan::lower::RESCALE;
+use crate::plan::shapes::{kernel_of, split};
+use danaus_artifact::flow_plan::FlowKernel;
+use danaus_artifact::plan::{Kernel, Layout, Schedule, StageKernel};
+
+impl<'a> Builder<'a> {
+    /// Writes the launches of a graph.
+    pub(super) fn forward(&mut self, state: &mut State<'a>) -> Vec<PendingStep> {
+        let graph = state.graph;
+        let mut steps = Vec::new();
+        for id in state.layers() {
+            let layer = graph.layer(id);
+            match &layer.op {
+                Op::Carry => state.places[id.0 as usize] = vec![Rows::Carry(0)],
+                Op::Scan(scan) => {
+                    let (index, result) = self.loop_forward(scan, layer, state);
+                    state.loops.insert(id, index);
+                    state.places[id.0 as usize] = vec![result];
+                    steps.push(PendingStep::Loop(index));
+                }
+                _ => steps.push(PendingStep::Launch(self.layer_forward(id, layer, state))),
+            }
+        }
+        steps
+    }
+
+    fn layer_forward(&mut self, id: LayerId, layer: &Layer, state: &mut State<'a>) -> PendingLaunch {
+        let out: Vec<Rows> = layer.members.iter().map(|_| self.value(layer.width, state)).collect();
+        let kernel = kernel_of(layer, state.graph, self.circuit, &self.target);
+        let mut words = Vec::new();
+        for (member, &rows) in layer.members.iter().zip(&out) {
+            let weights = self.weights(member, &kernel);
+            self.touch(rows);
+            words.extend([PendingWord::Rows(rows), PendingWord::Value(weights)]);
+            self.operands_of(layer, member, state, &mut words);
+        }
+        state.places[id.0 as usize] = out;
+        self.launch(FlowKernel::Layer(kernel), layer.members.len(), 0, words, id.to_string())
+    }
+
+    /// Ends a launch.
+    pub(super) fn launch(
+        &mut self,
+        kernel: FlowKernel,
+        members: usize,
+        groups: usize,
+        words: Vec<PendingWord>,
+        label: String,
+    ) -> PendingLaunch {
+        let (member, group) = kernel.record_len();
+        assert_eq!(words.len(), member * members + group * groups, "members of {label} read as their kernel does");
+        self.position += 1;
+        PendingLaunch { kernel: self.kernel(kernel), members, groups, words, label }
+    }
+
+    /// Rows for a value: of the frame in a body, else fixed.
+    fn value(&mut self, width: usize, state: &mut State<'a>) -> Rows {
+        match &mut state.frame {
+            Some(next) => {
+                let row = *next;
+                *next = row.checked_add(width as u32).expect("a frame has fewer than 2^32 rows");
+                Rows::Frame(row)
+            }
+            None => self.slot(width),
+        }
+    }
+
+    /// The operands of a member as the record has them: for a stage those of the prologue first.
+    pub(super) fn operands_of(
+        &mut self,
+        layer: &Layer,
+        member: &Member,
+        state: &State<'a>,
+        words: &mut Vec<PendingWord>,
+    ) {
+        let before = match &layer.op {
+            Op::Stage(stage) => stage.prologue,
+            _ => member.operands.len(),
+        };
+        let (prologue, epilogue) = member.operands.split_at(before);
+        for side in [prologue, epilogue] {
+            let (parts, inputs) = split(side);
+            for part in parts {
+                let rows = state.place(part);
+                self.touch(rows);
+                words.push(PendingWord::Rows(rows));
+            }
+            for input in inputs {
+                self.input(input, words);
+            }
+        }
+    }
+
+    fn input(&mut self, input: VarUse, words: &mut Vec<PendingWord>) {
+        let parameter = self.circuit.parameter(input.table);
+        let ParameterShape::Table { values, .. } = parameter.shape else {
+            panic!("an input selects from a table, {} is none", parameter.name)
+        };
+        let table = self.packs.offset(input.table, parameter, Layout::Table);
+        words.push(PendingWord::Variable(input.index, input.stride));
+        words.extend([0, table, values as u32 + 1].map(PendingWord::Value));
+    }
+
+    fn weights(&mut self, member: &Member, kernel: &Kernel) -> u32 {
+        let layout = match kernel {
+            Kernel::Stage(StageKernel { schedule: Schedule::Panels { tile, .. }, .. }) => {
+                Layout::Panels { tile: *tile }
+            }
+            Kernel::Stage(StageKernel { schedule: Schedule::Narrow, .. }) => Layout::Panels { tile: 1 },
+            Kernel::Mixing { .. } => Layout::Mixing,
+            Kernel::Product { .. } | Kernel::Kronecker { .. } | Kernel::Permute { .. } | Kernel::Concat { .. } => {
+                return 0;
+            }
+        };
+        let id = member.parameters[0];
+        self.packs.offset(id, self.circuit.parameter(id), layout)
+    }
+
+    /// The forward half of a loop; the backward half is written when the walk back comes to it.
+    fn loop_forward(&mut self, scan: &'a Scan, layer: &Layer, state: &State<'a>) -> (usize, Rows) {
+        let Operand::Part(part) = layer.members[0].operands[0] else { panic!("a scan starts from a layer") };
+        let first = state.place(part);
+        self.touch(first);
+        let mut body = State::new(&scan.body, Some(0));
+        let mut forward: Vec<PendingLaunch> = Vec::new();
+        for step in self.forward(&mut body) {
+            let PendingStep::Launch(launch) = step else { panic!("the body of a scan holds no scan") };
+            forward.push(launch);
+        }
+        let root = match body.place(PartRef { layer: scan.body.root(), part: 0 }) {
+            Rows::Frame(row) => row,
+            carried => {
+                let Rows::Frame(row) = self.value(layer.width, &mut body) else { panic!("a body has a frame") };
+                forward.push(self.sums(layer.width, &[(Rows::Frame(row), vec![carried])], "carry".into()));
+                row
+            }
+        };
+        let rescale = match carry(&scan.body).filter(|id| body.live[id.0 as usize]) {
+            Some(id) if degree(&scan.body, id) == Some(1) => RESCALE,
+            _ => u32::MAX,
+        };
+        let result = self.slot(layer.width);
+        self.position += 1;
+        self.loops.push(PendingLoop {
+            body: Some(body),
+            frame_rows: 0,
+            steps: u32::try_from(scan.steps).expect("a scan has fewer than 2^32 steps"),
+            width: layer.width as u32,
+            rescale,
+            forward,
+            backward: Vec::new(),
+            root,
+            first,
+            result,
+            result_flow: result,
+            first_flow: result,
+        });
+        (self.loops.len() - 1, result)
+    }
+
+    /// A launch that adds vectors, for each member some, and writes the sum.
+    pub(super) fn sums(&mut self, width: usize, sums: &[(Rows, Vec<Rows>)], label: String) -> PendingLaunch {
+        let parts = sums[0].1.len() as u32;
+        let mut words = Vec::new();
+        for (to, from) in sums {
+            words.extend([PendingWord::Rows(*to), PendingWord::Value(0)]);
+            words.extend(from.iter().map(|&rows| PendingWord::Rows(rows)));
+            from.iter().chain([to]).for_each(|&rows| self.touch(rows));
+        }
+        let kernel = FlowKernel::Layer(Kernel::Product { width: width as u32, parts, inputs: 0 });
+        self.launch(kernel, sums.len(), 0, words, label)
+    }
+}

@@ -1,0 +1,476 @@
+//! Flows of a block-diagonal sum: of what its prologue adds, and of its weights.
+//!
+//! # Design
+//!
+//! A work item is (group of members that share weights, distinct block, chunk of inputs). For each member, each block with
+//! these weights and each tile of samples it takes the maximum `m` of the block's inputs `s`, leaves `E = exp(s - m)` of
+//! its chunk and the ratios `Q = F * exp(m - t)` of all outputs in scratch memory, and multiplies twice in register tiles:
+//!
+//! * `sum over o of W[o, i] * Q[o]`, times `E[i]`, is the flow of input `i`: the lanes are samples
+//! * `sum over samples of Q[o] * E[i]` is added to the counts: the lanes are inputs, so `E` is transposed first
+//!
+//! What the sum gave before its epilogue is `t = out - epilogue`.
+//!
+//! **Exactness.** As in the forward pass the maximum ignores the weights. Where an output with a flow lies more than
+//! [`DEEPEST`] below the maximum, its ratio may overflow while the exponentials of the inputs that matter underflow: such a
+//! vector of samples is computed one weight at a time, `F * exp(log w + s - t)`, which is at most `F`. Units of `-inf` have no
+//! flow.
+
+#![allow(missing_docs)] // The `cube` macro makes public items without documentation.
+
+use crate::math::{exp_bounded, exp_nonpositive, greater, greatest_lane, shift_of, total};
+use crate::operand::{Operands, Place, leave, operands, share};
+use crate::stage::stored_row;
+use cubecl::prelude::*;
+use danaus_artifact::plan::CHUNK;
+
+/// How far below the maximum of its inputs an output may lie to be computed by ratios: `-ln(1e-30)`, see
+/// [`UNDERFLOW`](crate::stage::UNDERFLOW).
+pub const DEEPEST: f32 = 69.07755;
+
+/// Compile-time values of [`stage_flow_kernel()`].
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+pub struct StageFlowConfig {
+    /// Number of blocks.
+    pub blocks: usize,
+    /// Number of distinct weight blocks.
+    pub distinct: usize,
+    /// Outputs of a block.
+    pub outputs: usize,
+    /// Inputs of a block.
+    pub inputs: usize,
+    /// Permutation of the store.
+    pub rows: usize,
+    /// Operands before the sum.
+    pub prologue: Operands,
+    /// Operands after the sum.
+    pub epilogue: Operands,
+    /// Words of a record.
+    pub record: usize,
+    /// Inputs in a register tile of flows.
+    pub tile: usize,
+    /// Inputs per work item.
+    pub chunk: usize,
+    /// Vectors of samples at a time.
+    pub vectors: usize,
+    /// Samples in a vector.
+    pub lanes: usize,
+    /// Outputs in a register tile of counts.
+    pub count_outputs: usize,
+    /// Vectors of inputs in a register tile of counts.
+    pub count_vectors: usize,
+}
+
+impl StageFlowConfig {
+    /// Work items of a distinct block.
+    pub fn chunks(&self) -> usize {
+        self.inputs.div_ceil(self.chunk)
+    }
+
+    /// Register tiles of a block's inputs.
+    fn panels(&self) -> usize {
+        self.inputs.div_ceil(self.tile)
+    }
+
+    /// Numbers in a row of counts.
+    fn pitch(&self) -> usize {
+        self.inputs.next_multiple_of(CHUNK)
+    }
+
+    /// Vectors of inputs in a row of the transposed exponentials.
+    fn columns(&self) -> usize {
+        self.chunk.next_multiple_of(CHUNK) / self.lanes
+    }
+
+    /// Samples at a time.
+    fn samples(&self) -> usize {
+        self.vectors * self.lanes
+    }
+
+    /// Where the ratios begin in scratch memory; the exponentials stand before them.
+    fn ratios(&self) -> usize {
+        self.chunk.next_multiple_of(CHUNK) * self.samples()
+    }
+
+    /// Where the transposed exponentials begin.
+    fn transposed(&self) -> usize {
+        self.ratios() + self.outputs.next_multiple_of(CHUNK) * self.samples()
+    }
+
+    /// Floats of scratch memory that a unit needs.
+    pub fn scratch(&self) -> usize {
+        self.transposed() + self.samples() * self.columns() * self.lanes
+    }
+}
+
+/// Where a block of a member stands.
+#[derive(CubeType, Clone, Copy)]
+struct Block {
+    /// Its record.
+    record: usize,
+    /// Its number.
+    g: usize,
+    /// First input of the work item, and the one after the last.
+    i0: usize,
+    i_end: usize,
+    /// First vector of samples.
+    v0: usize,
+    /// Scratch memory of the unit, in floats.
+    slot: usize,
+}
+
+/// The weight of output `o` and input `i` in transposed panels.
+#[cube]
+fn weight_index(tables: &[u32], block: &Block, o: usize, i: usize, #[comptime] c: StageFlowConfig) -> usize {
+    let panel = block.g % c.distinct * comptime!(c.panels()) + i / c.tile;
+    tables[block.record + 1] as usize * CHUNK + (panel * c.outputs + o) * c.tile + i % c.tile
+}
+
+/// The count of output `o` and input `i`.
+#[cube]
+fn count_index(tables: &[u32], block: &Block, o: usize, i: usize, #[comptime] c: StageFlowConfig) -> usize {
+    tables[block.record + 2] as usize * CHUNK + (block.g % c.distinct * c.outputs + o) * comptime!(c.pitch()) + i
+}
+
+/// Leaves `exp(s - max)` of the work item's inputs in scratch memory and the maxima of the block in `high`.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn exponentials<N: Size>(
+    arena: &[Vector<f32, N>],
+    scratch: &mut [f32],
+    packed: &[f32],
+    tables: &[u32],
+    evidence: &[u32],
+    place: &Place,
+    block: &Block,
+    high: &mut Array<Vector<f32, N>>,
+    #[comptime] c: StageFlowConfig,
+) {
+    let e = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
+    let at = block.slot / N::value();
+    #[unroll]
+    for v in 0..c.vectors {
+        high[v] = Vector::new(f32::NEG_INFINITY);
+    }
+    for i in 0..c.inputs {
+        let h = block.g * c.inputs + i;
+        #[unroll]
+        for v in 0..c.vectors {
+            let s = operands::<N>(arena, packed, tables, evidence, place, block.record, h, block.v0 + v, c.prologue);
+            high[v] = greater::<N>(high[v], s);
+            if comptime!(c.chunk == c.inputs) {
+                e[at + i * c.vectors + v] = s;
+            } else if i >= block.i0 && i < block.i_end {
+                e[at + (i - block.i0) * c.vectors + v] = s;
+            }
+        }
+    }
+    for i in 0..block.i_end - block.i0 {
+        #[unroll]
+        for v in 0..c.vectors {
+            let place = at + i * c.vectors + v;
+            e[place] = exp_nonpositive::<N>(e[place] - shift_of::<N>(high[v]));
+        }
+    }
+}
+
+/// What a sum gave before its epilogue, and its flow, which is 0 where the value is `-inf`.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn output<N: Size>(
+    arena: &[Vector<f32, N>],
+    packed: &[f32],
+    tables: &[u32],
+    evidence: &[u32],
+    place: &Place,
+    block: &Block,
+    o: usize,
+    v: usize,
+    #[comptime] c: StageFlowConfig,
+) -> (Vector<f32, N>, Vector<f32, N>) {
+    let vectors = place.vectors as usize;
+    let p = comptime_row(block.g, o, c);
+    let value = arena[(tables[block.record] as usize + p) * vectors + v];
+    let flow = arena[(tables[block.record + 3] as usize + p) * vectors + v];
+    let after = operands::<N>(arena, packed, tables, evidence, place, block.record, p, v, c.epilogue);
+    let alive = value.greater_than(&Vector::new(f32::NEG_INFINITY));
+    (value - after, select_many(alive, flow, Vector::new(0.0)))
+}
+
+/// The row of output `o` of block `g`, relative to the layer's first.
+#[cube]
+fn comptime_row(g: usize, o: usize, #[comptime] c: StageFlowConfig) -> usize {
+    stored_row(g, o, comptime!(c.outputs), comptime!(c.rows))
+}
+
+/// Leaves the ratios of all outputs in scratch memory; the greatest `m - t` of an output with a flow goes to `deepest`.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn ratios<N: Size>(
+    arena: &[Vector<f32, N>],
+    scratch: &mut [f32],
+    packed: &[f32],
+    tables: &[u32],
+    evidence: &[u32],
+    place: &Place,
+    block: &Block,
+    high: &Array<Vector<f32, N>>,
+    deepest: &mut Array<Vector<f32, N>>,
+    #[comptime] c: StageFlowConfig,
+) {
+    let q = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
+    let at = (block.slot + comptime!(c.ratios())) / N::value();
+    #[unroll]
+    for v in 0..c.vectors {
+        deepest[v] = Vector::new(0.0);
+    }
+    for o in 0..c.outputs {
+        #[unroll]
+        for v in 0..c.vectors {
+            let (t, flow) = output::<N>(arena, packed, tables, evidence, place, block, o, block.v0 + v, c);
+            let gap = high[v] - t;
+            let flowing = flow.greater_than(&Vector::new(0.0));
+            deepest[v] = greater::<N>(deepest[v], select_many(flowing, gap, Vector::new(0.0)));
+            q[at + o * c.vectors + v] = select_many(flowing, flow * exp_bounded::<N>(gap), Vector::new(0.0));
+        }
+    }
+}
+
+/// A vector of samples that is computed one weight at a time: its ratios become 0, so that the others may be multiplied.
+#[cube]
+fn forget<N: Size>(scratch: &mut [f32], block: &Block, v: usize, #[comptime] c: StageFlowConfig) {
+    let q = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
+    let at = (block.slot + comptime!(c.ratios())) / N::value();
+    for o in 0..c.outputs {
+        q[at + o * c.vectors + v] = Vector::new(0.0);
+    }
+}
+
+/// Flows and counts of one vector of samples, in log space throughout.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn exact<N: Size>(
+    arena: &mut [Vector<f32, N>],
+    counts: &mut [f32],
+    packed: &[f32],
+    tables: &[u32],
+    evidence: &[u32],
+    place: &Place,
+    block: &Block,
+    v: usize,
+    #[comptime] c: StageFlowConfig,
+) {
+    let vectors = place.vectors as usize;
+    for i in block.i0..block.i_end {
+        let h = block.g * c.inputs + i;
+        let s = operands::<N>(&*arena, packed, tables, evidence, place, block.record, h, v, c.prologue);
+        let mut below = Vector::<f32, N>::new(0.0);
+        for o in 0..c.outputs {
+            let weight = packed[weight_index(tables, block, o, i, c)];
+            if weight > 0.0 {
+                let (t, flow) = output::<N>(&*arena, packed, tables, evidence, place, block, o, v, c);
+                let flowing = flow.greater_than(&Vector::new(0.0));
+                let through = exp_bounded::<N>(Vector::<f32, N>::new(weight).ln() + s - t);
+                below += select_many(flowing, flow * through, Vector::new(0.0));
+                let count = select_many(flowing, flow * exp_bounded::<N>(s - t), Vector::new(0.0));
+                counts[count_index(tables, block, o, i, c)] += total::<N>(count);
+            }
+        }
+        arena[(tables[block.record + 4] as usize + h) * vectors + v] = below;
+    }
+}
+
+/// Flows of `tile` inputs from `i` on.
+#[cube]
+fn flow_tile<N: Size>(
+    arena: &mut [Vector<f32, N>],
+    scratch: &[f32],
+    packed: &[f32],
+    tables: &[u32],
+    place: &Place,
+    block: &Block,
+    i: usize,
+    #[comptime] c: StageFlowConfig,
+) {
+    let from = scratch.as_vectorized().with_vector_size::<N>();
+    let e = block.slot / N::value();
+    let q = (block.slot + comptime!(c.ratios())) / N::value();
+    let weights = weight_index(tables, block, 0usize, i, c);
+    let mut sums = Array::<Vector<f32, N>>::new(comptime!(c.tile * c.vectors));
+    #[unroll]
+    for k in 0..comptime!(c.tile * c.vectors) {
+        sums[k] = Vector::new(0.0);
+    }
+    for o in 0..c.outputs {
+        #[unroll]
+        for k in 0..c.tile {
+            let weight = Vector::<f32, N>::new(packed[weights + o * c.tile + k]);
+            #[unroll]
+            for v in 0..c.vectors {
+                let at = comptime!(k * c.vectors + v);
+                sums[at] = fma(weight, from[q + o * c.vectors + v], sums[at]);
+            }
+        }
+    }
+    let row = tables[block.record + 4] as usize + block.g * c.inputs;
+    #[unroll]
+    for k in 0..c.tile {
+        if i + k < block.i_end {
+            #[unroll]
+            for v in 0..c.vectors {
+                let exponential = from[e + (i + k - block.i0) * c.vectors + v];
+                arena[(row + i + k) * place.vectors as usize + block.v0 + v] =
+                    sums[comptime!(k * c.vectors + v)] * exponential;
+            }
+        }
+    }
+}
+
+/// Writes the exponentials with inputs next to each other: `[samples][inputs]`, padded with 0.
+#[cube]
+fn transpose<N: Size>(scratch: &mut [f32], block: &Block, #[comptime] c: StageFlowConfig) {
+    let n = N::value();
+    let to = block.slot + comptime!(c.transposed());
+    let row = comptime!(c.columns() * c.lanes);
+    let count = block.i_end - block.i0;
+    for i in 0..count {
+        #[unroll]
+        for v in 0..c.vectors {
+            let e = scratch.as_vectorized().with_vector_size::<N>()[block.slot / n + i * c.vectors + v];
+            #[unroll]
+            for lane in 0..n {
+                scratch[to + comptime!(v * c.lanes + lane) * row + i] = e.extract(lane);
+            }
+        }
+    }
+    for sample in 0..comptime!(c.samples()) {
+        for i in count..row {
+            scratch[to + sample * row + i] = 0.0;
+        }
+    }
+}
+
+/// Adds a register tile of counts: outputs from `o` on, vectors of inputs from `x` on.
+#[cube]
+fn count_tile<N: Size>(
+    counts: &mut [f32],
+    scratch: &[f32],
+    tables: &[u32],
+    block: &Block,
+    o: usize,
+    x: usize,
+    #[comptime] c: StageFlowConfig,
+) {
+    let n = N::value();
+    let from = scratch.as_vectorized().with_vector_size::<N>();
+    let columns = comptime!(c.columns());
+    let (outputs, width) = comptime!((c.count_outputs, c.count_vectors));
+    let e = (block.slot + comptime!(c.transposed())) / n;
+    let q = block.slot + comptime!(c.ratios());
+    let mut sums = Array::<Vector<f32, N>>::new(comptime!(outputs * width));
+    #[unroll]
+    for k in 0..comptime!(outputs * width) {
+        sums[k] = Vector::new(0.0);
+    }
+    for sample in 0..comptime!(c.samples()) {
+        #[unroll]
+        for a in 0..outputs {
+            // A tile that overhangs computes the last output, and the last vector, again.
+            let at = min(o + a, comptime!(c.outputs - 1).runtime());
+            let ratio = Vector::<f32, N>::new(scratch[q + at * comptime!(c.samples()) + sample]);
+            #[unroll]
+            for k in 0..width {
+                let column = min(x + k, comptime!(columns - 1).runtime());
+                let at = comptime!(a * width + k);
+                sums[at] = fma(ratio, from[e + sample * columns + column], sums[at]);
+            }
+        }
+    }
+    let to = counts.as_vectorized_mut().with_vector_size_mut::<N>();
+    #[unroll]
+    for a in 0..outputs {
+        #[unroll]
+        for k in 0..width {
+            if o + a < c.outputs && x + k < columns {
+                let at = count_index(tables, block, o + a, block.i0, c) / n + x + k;
+                to[at] += sums[comptime!(a * width + k)];
+            }
+        }
+    }
+}
+
+/// One block of a member, for one tile of samples.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn flow_block<N: Size>(
+    arena: &mut [Vector<f32, N>],
+    counts: &mut [f32],
+    scratch: &mut [f32],
+    packed: &[f32],
+    tables: &[u32],
+    evidence: &[u32],
+    place: &Place,
+    block: &Block,
+    #[comptime] c: StageFlowConfig,
+) {
+    let mut high = Array::<Vector<f32, N>>::new(c.vectors);
+    let mut deepest = Array::<Vector<f32, N>>::new(c.vectors);
+    exponentials::<N>(&*arena, scratch, packed, tables, evidence, place, block, &mut high, c);
+    ratios::<N>(&*arena, scratch, packed, tables, evidence, place, block, &high, &mut deepest, c);
+    #[unroll]
+    for v in 0..c.vectors {
+        if greatest_lane::<N>(deepest[v]) > DEEPEST {
+            forget::<N>(scratch, block, v, c);
+        }
+    }
+    for panel in 0..(block.i_end - block.i0).div_ceil(comptime!(c.tile).runtime()) {
+        flow_tile::<N>(arena, &*scratch, packed, tables, place, block, block.i0 + panel * c.tile, c);
+    }
+    transpose::<N>(scratch, block, c);
+    for x in 0..comptime!(c.columns().div_ceil(c.count_vectors)) {
+        for o in 0..comptime!(c.outputs.div_ceil(c.count_outputs)) {
+            count_tile::<N>(counts, &*scratch, tables, block, o * c.count_outputs, x * c.count_vectors, c);
+        }
+    }
+    #[unroll]
+    for v in 0..c.vectors {
+        if greatest_lane::<N>(deepest[v]) > DEEPEST {
+            exact::<N>(arena, counts, packed, tables, evidence, place, block, block.v0 + v, c);
+        }
+    }
+}
+
+/// See the module's documentation.
+#[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments)]
+pub fn stage_flow_kernel<N: Size>(
+    arena: &mut [Vector<f32, N>],
+    counts: &mut [f32],
+    scratch: &mut [f32],
+    packed: &[f32],
+    tables: &[u32],
+    evidence: &[u32],
+    place: Place,
+    groups: u32,
+    #[comptime] c: StageFlowConfig,
+) {
+    let (first, end) = share(groups as usize * comptime!(c.distinct * c.chunks()));
+    let slot = ABSOLUTE_POS * comptime!(c.scratch());
+    for item in first..end {
+        let i0 = item % comptime!(c.chunks()) * c.chunk;
+        let i_end = min(i0 + c.chunk, comptime!(c.inputs).runtime());
+        let rest = item / comptime!(c.chunks());
+        let group = place.table as usize + place.members as usize * c.record + rest / c.distinct * 2;
+        for member in tables[group] as usize..tables[group + 1] as usize {
+            let record = place.table as usize + member * c.record;
+            for repeat in 0..comptime!(c.blocks / c.distinct) {
+                let g = repeat * c.distinct + rest % c.distinct;
+                for tile in 0..place.vectors as usize / c.vectors {
+                    let block = Block { record, g, i0, i_end, v0: tile * c.vectors, slot };
+                    flow_block::<N>(arena, counts, scratch, packed, tables, evidence, &place, &block, c);
+                }
+            }
+        }
+    }
+    leave(place.vectors);
+}
