@@ -5,12 +5,14 @@
 //! * A row of a parameter (its last axis) is a distribution. A step computes a count for each of its numbers and
 //!   divides the counts by their sum. A row without counts keeps its numbers.
 //! * Everything happens to linear numbers; those of tables are brought back to logarithms at the end.
-//! * Only stored parameters are learned. Indicators and exact products of tables stay what they are computed to be.
+//! * Only stored parameters that a layer reads are learned. Indicators and exact products of tables stay what they are
+//!   computed to be, and so do parameters that nothing but such a product is computed from: they have no flows, and a
+//!   pseudocount alone would erase them.
 
 use super::ReferenceError;
 use super::flows::Flows;
 use super::parameters::{ParameterValues, parameter_numbers};
-use crate::circuit::{Circuit, Parameter, ParameterShape};
+use crate::circuit::{Circuit, LayerGraph, Op, Operand, Parameter, ParameterShape};
 
 /// How a mini-batch changes the parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,34 +74,59 @@ pub fn mini_batch_em_step(
     })
 }
 
-/// New values for all stored parameters: each row has the counts that are given for its position (parameter, row) and
-/// its linear numbers, divided by their sum. If that is 0 the row stays as it is.
+/// New values for all stored parameters. Each row of those that are learned has the counts that are given for its position
+/// (parameter, row) and its linear numbers, divided by their sum. If that is 0 the row stays as it is.
 fn each_row(
     circuit: &Circuit,
     values: &ParameterValues,
     mut counts: impl FnMut(usize, usize, &[f64]) -> Vec<f64>,
 ) -> Result<ParameterValues, ReferenceError> {
+    let mut read = vec![false; circuit.parameters.len()];
+    mark_read(&circuit.graph, &mut read);
     let mut learned = values.clone();
-    for (index, (parameter, mut numbers)) in
-        circuit.parameters.iter().zip(parameter_numbers(circuit, values)?).enumerate()
-    {
+    let numbers = parameter_numbers(circuit, values)?;
+    for (index, (parameter, mut numbers)) in circuit.parameters.iter().zip(numbers).enumerate() {
         if !parameter.is_stored() {
             continue;
         }
-        let table = matches!(parameter.shape, ParameterShape::Table { .. });
-        let (_, columns) = rows_and_columns(&parameter.shape);
-        for (row, entries) in numbers.chunks_mut(columns).enumerate() {
-            let weights: Vec<f64> = entries.iter().map(|entry| if table { entry.exp() } else { *entry }).collect();
-            let counts = counts(index, row, &weights);
-            let total: f64 = counts.iter().sum();
-            if total > 0.0 {
-                let new = counts.iter().map(|count| if table { (count / total).ln() } else { count / total });
-                entries.iter_mut().zip(new).for_each(|(entry, new)| *entry = new);
+        if read[index] {
+            let table = matches!(parameter.shape, ParameterShape::Table { .. });
+            let (_, columns) = rows_and_columns(&parameter.shape);
+            for (row, entries) in numbers.chunks_mut(columns).enumerate() {
+                learn_row(entries, table, |weights| counts(index, row, weights));
             }
         }
         learned.insert(parameter.name.clone(), numbers);
     }
     Ok(learned)
+}
+
+/// Replaces a row by the counts for its linear numbers, divided by their sum.
+fn learn_row(entries: &mut [f64], table: bool, counts: impl FnOnce(&[f64]) -> Vec<f64>) {
+    let weights: Vec<f64> = entries.iter().map(|entry| if table { entry.exp() } else { *entry }).collect();
+    let counts = counts(&weights);
+    let total: f64 = counts.iter().sum();
+    if total > 0.0 {
+        for (entry, count) in entries.iter_mut().zip(counts) {
+            *entry = if table { (count / total).ln() } else { count / total };
+        }
+    }
+}
+
+/// Marks the parameters that some layer reads.
+fn mark_read(graph: &LayerGraph, read: &mut [bool]) {
+    for (_, layer) in graph.layers() {
+        if let Op::Scan(scan) = &layer.op {
+            mark_read(&scan.body, read);
+        }
+        for member in &layer.members {
+            let tables = member.operands.iter().filter_map(|operand| match operand {
+                Operand::Input(input) => Some(input.table),
+                Operand::Part(_) => None,
+            });
+            tables.chain(member.parameters.iter().copied()).for_each(|id| read[id.0 as usize] = true);
+        }
+    }
 }
 
 /// The rows of a parameter, along its last axis, and how many numbers each has.
