@@ -11,16 +11,21 @@
 //!   weights. A scan is unrolled while it is evaluated.
 //! * Invariant: nothing here depends on the passes or on the plan.
 //!
-//! Reading order: [`evaluate`], then `layers` (operations), `sums` (the kinds of sum), `parameters` (numbers).
+//! Reading order: [`evaluate`], then `layers` (operations), `sums` (the kinds of sum), `parameters` (numbers); for training
+//! [`flows()`], then `learn` ([`em_step`]), which are `spec/training.md` written in Rust.
 
 mod enumerate;
+mod flows;
 mod layers;
+mod learn;
 mod parameters;
 mod random;
 mod sums;
 
 use crate::circuit::{Circuit, Module};
 pub use enumerate::{completions, explicit_marginal, total_log_probability};
+pub use flows::{Flows, flows};
+pub use learn::{EmOptions, NodeFlows, em_step, mini_batch_em_step};
 pub use parameters::{ParameterValues, parameter_numbers};
 pub use random::{RandomOptions, random_values, random_values_with};
 use thiserror::Error;

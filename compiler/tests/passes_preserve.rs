@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::hmm::{Hmm, hmm};
+use common::hmm::{hmm, hmms};
 use common::random_circuit::{Recipe, random_chain, random_circuit, recipes, several_chains};
 use common::{config, mismatch, parameters, random_rows, value};
 use danaus_compiler::circuit::{Circuit, Module, Op};
@@ -38,14 +38,6 @@ fn planned(circuit: Circuit, values: &ParameterValues, rows: &[Row]) -> Vec<f64>
     let circuit = &outcome.module.circuits[0];
     let numbers = parameter_numbers(circuit, values).expect("all parameters have values");
     interpret(&lower(circuit, &PlanOptions::default()), &numbers, rows)
-}
-
-fn hmms() -> impl Strategy<Value = (Hmm, u64)> {
-    let monarch = prop_oneof![Just(vec![]), Just(vec![2, 3]), Just(vec![3, 2]), Just(vec![2, 2, 2]), Just(vec![4, 4])];
-    (2..12usize, 1..7usize, 2..5usize, monarch, any::<u64>()).prop_map(|(steps, states, values, monarch, seed)| {
-        let states = if monarch.is_empty() { states } else { monarch.iter().product() };
-        (Hmm { steps, states, values, monarch }, seed)
-    })
 }
 
 proptest! {

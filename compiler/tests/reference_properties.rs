@@ -2,21 +2,12 @@
 
 mod common;
 
-use common::hmm::{Hmm, forward, hmm, rolled_hmm, transition_matrix};
+use common::hmm::{Hmm, forward, hmm, hmms, rolled_hmm, transition_matrix};
 use common::random_circuit::{random_circuit, recipes};
 use common::{config, mismatch, parameters, random_rows, value};
 use danaus_compiler::circuit::{Module, verify::verify};
 use danaus_compiler::reference::{explicit_marginal, random_values, total_log_probability};
 use proptest::prelude::*;
-
-fn hmms() -> impl Strategy<Value = (Hmm, u64)> {
-    let monarch =
-        prop_oneof![Just(vec![]), Just(vec![2, 3]), Just(vec![3, 2]), Just(vec![2, 2, 2]), Just(vec![4, 1, 2])];
-    (2..12usize, 1..7usize, 2..5usize, monarch, any::<u64>()).prop_map(|(steps, states, values, monarch, seed)| {
-        let states = if monarch.is_empty() { states } else { monarch.iter().product() };
-        (Hmm { steps, states, values, monarch }, seed)
-    })
-}
 
 proptest! {
     #![proptest_config(config(300))]

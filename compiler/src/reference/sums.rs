@@ -31,7 +31,7 @@ fn linear(kind: &SumKind, x: &[f64], weights: &mut dyn Iterator<Item = &Tensor>)
 }
 
 /// `out[g, o] = lse_i(log W[g % distinct, o, i] + x[g, i])`
-fn block_diagonal(x: &[f64], blocks: usize, weight: &Tensor) -> Vec<f64> {
+pub(super) fn block_diagonal(x: &[f64], blocks: usize, weight: &Tensor) -> Vec<f64> {
     let Tensor::Weights { distinct, outputs, inputs, log } = weight else { panic!("a sum has weights, not a table") };
     assert_eq!(x.len(), blocks * inputs, "the blocks cover the operand");
     let mut out = Vec::with_capacity(blocks * outputs);
@@ -58,36 +58,68 @@ fn monarch(x: &[f64], factors: &[usize], weights: &[&Tensor]) -> Vec<f64> {
 
 /// The Kronecker product of the factors' matrices: each factor acts on its own axis of the operand.
 fn kronecker(x: &[f64], factors: &[KroneckerFactor], weights: &mut dyn Iterator<Item = &Tensor>) -> Vec<f64> {
-    let mut widths: Vec<usize> = factors.iter().map(|factor| factor.inputs).collect();
-    assert_eq!(widths.iter().product::<usize>(), x.len(), "the factors' inputs multiply to the operand's width");
     let mut value = x.to_vec();
     for (axis, factor) in factors.iter().enumerate() {
         let Some(kind) = &factor.kind else { continue };
         let tensors: Vec<&Tensor> = (0..weight_count(kind))
             .map(|_| weights.next().expect("a Kronecker sum has the weights of all factors"))
             .collect();
-        let outer: usize = widths[..axis].iter().product();
-        let inner: usize = widths[axis + 1..].iter().product();
-        let mut out = vec![f64::NEG_INFINITY; outer * factor.outputs * inner];
-        for before in 0..outer {
-            for after in 0..inner {
-                let fiber: Vec<f64> =
-                    (0..factor.inputs).map(|i| value[(before * factor.inputs + i) * inner + after]).collect();
-                let image = linear(kind, &fiber, &mut tensors.iter().copied());
-                assert_eq!(image.len(), factor.outputs, "a factor has the outputs it states");
-                for (o, unit) in image.into_iter().enumerate() {
-                    out[(before * factor.outputs + o) * inner + after] = unit;
-                }
-            }
-        }
-        value = out;
-        widths[axis] = factor.outputs;
+        value = apply_factor(kind, &Axis::of(factors, axis), factor, &value, &tensors);
     }
     value
 }
 
+/// One factor of a Kronecker product, applied to its axis.
+pub(super) fn apply_factor(
+    kind: &SumKind,
+    axis: &Axis,
+    factor: &KroneckerFactor,
+    x: &[f64],
+    tensors: &[&Tensor],
+) -> Vec<f64> {
+    let images =
+        axis.fibers(x, factor.inputs).into_iter().map(|fiber| linear(kind, &fiber, &mut tensors.iter().copied()));
+    axis.assemble(&images.collect::<Vec<_>>(), factor.outputs)
+}
+
+/// The axis of a vector viewed as `[outer, length, inner]` that a factor of a Kronecker product acts on.
+pub(super) struct Axis {
+    outer: usize,
+    inner: usize,
+}
+
+impl Axis {
+    /// The axis of factor `axis`, when all factors before it have been applied.
+    pub(super) fn of(factors: &[KroneckerFactor], axis: usize) -> Axis {
+        let outer = factors[..axis].iter().map(|factor| factor.outputs).product();
+        let inner = factors[axis + 1..].iter().map(|factor| factor.inputs).product();
+        Axis { outer, inner }
+    }
+
+    /// The vectors along the axis, which has this length.
+    pub(super) fn fibers(&self, x: &[f64], length: usize) -> Vec<Vec<f64>> {
+        let &Axis { outer, inner } = self;
+        assert_eq!(x.len(), outer * length * inner, "the factors' sizes multiply to the operand's width");
+        let fiber = |n: usize| (0..length).map(|i| x[(n / inner * length + i) * inner + n % inner]).collect();
+        (0..outer * inner).map(fiber).collect()
+    }
+
+    /// The inverse of [`Axis::fibers`].
+    pub(super) fn assemble(&self, fibers: &[Vec<f64>], length: usize) -> Vec<f64> {
+        let &Axis { outer, inner } = self;
+        let mut x = vec![0.0; outer * length * inner];
+        for (n, fiber) in fibers.iter().enumerate() {
+            assert_eq!(fiber.len(), length, "a factor has the size it states");
+            for (i, unit) in fiber.iter().enumerate() {
+                x[(n / inner * length + i) * inner + n % inner] = *unit;
+            }
+        }
+        x
+    }
+}
+
 /// The number of weight tensors of a sum.
-fn weight_count(kind: &SumKind) -> usize {
+pub(super) fn weight_count(kind: &SumKind) -> usize {
     match kind {
         SumKind::Dense | SumKind::BlockDiagonal { .. } | SumKind::Mixing => 1,
         SumKind::Monarch { factors } => factors.len(),
@@ -96,7 +128,7 @@ fn weight_count(kind: &SumKind) -> usize {
 }
 
 /// `out[h] = lse_k(log W[h, k] + x_k[h])`
-fn mixing(operands: &[Vec<f64>], weight: &Tensor) -> Vec<f64> {
+pub(super) fn mixing(operands: &[Vec<f64>], weight: &Tensor) -> Vec<f64> {
     let Tensor::Weights { outputs, inputs, log, .. } = weight else { panic!("a mixture has weights, not a table") };
     assert_eq!(operands.len(), *inputs, "a mixture has one weight per operand and unit");
     (0..*outputs)
@@ -109,14 +141,17 @@ pub(super) fn evaluate_stage(stage: &Stage, operands: &[Vec<f64>], weight: &Tens
     let (prologue, epilogue) = operands.split_at(stage.prologue);
     let t = block_diagonal(&hadamard(prologue), stage.blocks, weight);
     let mut out = vec![f64::NEG_INFINITY; t.len()];
-    for g in 0..stage.blocks {
-        for o in 0..stage.outputs {
-            let p = ((g / stage.rows) * stage.outputs + o) * stage.rows + g % stage.rows;
-            out[p] = t[g * stage.outputs + o];
-        }
+    for (unit, value) in t.into_iter().enumerate() {
+        out[stored_at(stage, unit)] = value;
     }
     for operand in epilogue {
         out = hadamard(&[out, operand.clone()]);
     }
     out
+}
+
+/// Where a stage stores the unit `g * outputs + o` of its sum.
+pub(super) fn stored_at(stage: &Stage, unit: usize) -> usize {
+    let (g, o) = (unit / stage.outputs, unit % stage.outputs);
+    ((g / stage.rows) * stage.outputs + o) * stage.rows + g % stage.rows
 }

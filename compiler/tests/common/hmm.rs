@@ -5,6 +5,7 @@ use danaus_compiler::circuit::{
     Circuit, Domain, Init, LayerGraph, Op, Operand, ParamId, ParameterShape, Scan, SumKind, VarUse,
 };
 use danaus_compiler::reference::ParameterValues;
+use proptest::prelude::*;
 
 /// The sizes of a hidden Markov model. Tensors: `emission`, `transition` (or `transition.k`), `initial`.
 #[derive(Clone, Debug)]
@@ -17,6 +18,22 @@ pub struct Hmm {
     pub values: usize,
     /// The factors of a Monarch transition; empty for a dense one.
     pub monarch: Vec<usize>,
+}
+
+/// Models with dense transitions and with Monarch ones of two and three factors, and a seed.
+pub fn hmms() -> impl Strategy<Value = (Hmm, u64)> {
+    let monarch = prop_oneof![
+        Just(vec![]),
+        Just(vec![2, 3]),
+        Just(vec![3, 2]),
+        Just(vec![2, 2, 2]),
+        Just(vec![4, 4]),
+        Just(vec![4, 1, 2])
+    ];
+    (2..12usize, 1..7usize, 2..5usize, monarch, any::<u64>()).prop_map(|(steps, states, values, monarch, seed)| {
+        let states = if monarch.is_empty() { states } else { monarch.iter().product() };
+        (Hmm { steps, states, values, monarch }, seed)
+    })
 }
 
 /// The circuit: `z[T-1] = emit[T-1]`, `z[t] = emit[t] * sum(z[t+1])`, `root sum(z[0])`.

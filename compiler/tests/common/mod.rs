@@ -1,6 +1,7 @@
 //! Random circuits, hidden Markov models and comparisons for the property tests.
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
+pub mod baum_welch;
 pub mod builder;
 pub mod hmm;
 pub mod random_circuit;
