@@ -1,5 +1,6 @@
 //! The hidden Markov models that are measured: compiled from the programs in `examples/`, as a user would.
 
+use danaus_artifact::flow_plan::FlowPlan;
 use danaus_artifact::plan::{Plan, Step};
 use danaus_compiler::diagnostic::Source;
 use danaus_compiler::model::{LoadError, Loader, Options};
@@ -38,6 +39,11 @@ impl Case {
 
     /// Compiles the example.
     pub fn plan(&self) -> Result<Plan, String> {
+        self.plans().map(|(plan, _)| plan)
+    }
+
+    /// Compiles the example for training.
+    pub fn plans(&self) -> Result<(Plan, FlowPlan), String> {
         let set = |name: &str, value: usize| (name.to_string(), value.to_string());
         let mut sets = vec![set("T", self.length)];
         let path = match self.factors.as_slice() {
@@ -51,10 +57,11 @@ impl Case {
             }
         };
         let model = Options { set: sets, ..Options::default() };
-        let options = CompileOptions { model, batch: Some(64), ..CompileOptions::default() };
+        let options = CompileOptions { model, batch: Some(64), flows: true, ..CompileOptions::default() };
         let compiled = compile(&mut Examples, path, &options).map_err(|error| error.to_string())?;
         let first = compiled.diagnostics.first().map(|diagnostic| diagnostic.message.clone());
-        compiled.plan.ok_or_else(|| format!("{path} does not compile: {}", first.unwrap_or_default()))
+        let plans = compiled.plan.zip(compiled.flows);
+        plans.ok_or_else(|| format!("{path} does not compile: {}", first.unwrap_or_default()))
     }
 }
 

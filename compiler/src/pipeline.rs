@@ -21,6 +21,7 @@ use crate::passes::{self, DumpRequest, PASSES, Pass, PassContext, PassError};
 use crate::plan::kernels::Target;
 use crate::plan::{self, Plan, PlanOptions, Stats};
 use crate::{build, regions};
+use danaus_artifact::flow_plan::FlowPlan;
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
@@ -44,6 +45,8 @@ pub struct CompileOptions {
     pub print_after_all: bool,
     /// The last stage or pass to run.
     pub stop_after: Option<String>,
+    /// Whether the plan of flows is made too, for training.
+    pub flows: bool,
 }
 
 impl Default for CompileOptions {
@@ -56,6 +59,7 @@ impl Default for CompileOptions {
             print_after: Vec::new(),
             print_after_all: false,
             stop_after: None,
+            flows: false,
         }
     }
 }
@@ -85,6 +89,8 @@ pub struct Compiled {
     pub plan: Option<Plan>,
     /// Work and memory of the plan.
     pub stats: Option<Stats>,
+    /// How flows are computed, if that was asked for.
+    pub flows: Option<FlowPlan>,
 }
 
 impl Compiled {
@@ -97,7 +103,7 @@ impl Compiled {
 /// How long a stage took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StageTiming {
-    /// `check`, `regions`, `circuit`, `passes`, `plan` or `dump`.
+    /// `check`, `regions`, `circuit`, `passes`, `plan`, `flows` or `dump`.
     pub stage: &'static str,
     /// Its time.
     pub duration: Duration,
@@ -208,9 +214,13 @@ impl<'a> Run<'a> {
         let stats = self.timed("plan", |_| plan::stats(&plan, Some(&sums)));
         self.dump_circuit(&module);
         self.dump_plan(&plan, &stats);
-        self.compiled.module = Some(module);
         self.compiled.plan = Some(plan);
         self.compiled.stats = Some(stats);
+        if self.options.flows {
+            let flows = self.timed("flows", |_| plan::flow::lower(&module.circuits[0], &options));
+            self.compiled.flows = Some(flows);
+        }
+        self.compiled.module = Some(module);
         Ok(self.compiled)
     }
 

@@ -6,6 +6,7 @@ use crate::inspect::{Origin, sections};
 use crate::program;
 use danaus_artifact::container::MAGIC;
 use danaus_artifact::file;
+use danaus_artifact::flow_plan::FlowPlan;
 use danaus_artifact::plan::Plan;
 use danaus_compiler::circuit::Module;
 use danaus_compiler::pipeline::{CompileOptions, Compiled};
@@ -17,6 +18,8 @@ use std::path::Path;
 pub struct Model {
     /// The plan.
     pub plan: Plan,
+    /// How flows are computed, if training was asked for.
+    pub flows: Option<FlowPlan>,
     /// What the plan costs.
     pub stats: Stats,
     /// The circuit's doc comment.
@@ -25,22 +28,34 @@ pub struct Model {
     pub origin: Option<Origin>,
 }
 
-/// Opens a model.
+/// Opens a model to ask it something.
 pub fn open(arguments: &ModelArguments) -> Result<Model, Failure> {
     match compiled_file(&arguments.path)? {
         Some(bytes) => from_artifact(arguments, &bytes),
-        None => from_program(arguments),
+        None => from_program(arguments, false),
     }
+}
+
+/// Opens a model to train it, or to say what that costs: it has its flows.
+pub fn open_with_flows(arguments: &ModelArguments) -> Result<Model, Failure> {
+    let Some(bytes) = compiled_file(&arguments.path)? else { return from_program(arguments, true) };
+    let model = from_artifact(arguments, &bytes)?;
+    if model.flows.is_none() {
+        let path = arguments.path.display();
+        return Err(Failure::wrong(format!("`{path}` was compiled without what training needs; compile it again")));
+    }
+    Ok(model)
 }
 
 /// The circuit of an architecture as it was written. A product is multiplied out, and `--monarch` is applied, since
 /// both decide which parameters there are.
 pub fn circuit(arguments: &ModelArguments) -> Result<Module, Failure> {
-    let written = compile(arguments, Some("circuit"))?.module.expect("the compiler was told to stop with the circuit");
+    let written =
+        compile(arguments, Some("circuit"), false)?.module.expect("the compiler was told to stop with the circuit");
     if written.product.is_none() && arguments.compile.monarch.is_none() {
         return Ok(written);
     }
-    let lowered = compile(arguments, Some("lower-monarch"))?;
+    let lowered = compile(arguments, Some("lower-monarch"), false)?;
     Ok(lowered.module.expect("the compiler was told to stop with the circuit"))
 }
 
@@ -77,20 +92,27 @@ fn from_artifact(arguments: &ModelArguments, bytes: &[u8]) -> Result<Model, Fail
     let mut manifest = artifact.manifest().clone();
     let doc = manifest.options.remove(program::DOC).unwrap_or_default();
     let origin = Some(Origin { manifest, sections: sections(bytes) });
-    let plan = artifact.into_plan();
-    Ok(Model { stats: stats(&plan, None), plan, doc: doc.lines().map(str::to_string).collect(), origin })
+    let (plan, flows) = artifact.into_plans();
+    Ok(Model { stats: stats(&plan, None), plan, flows, doc: doc.lines().map(str::to_string).collect(), origin })
 }
 
-fn from_program(arguments: &ModelArguments) -> Result<Model, Failure> {
-    let compiled = compile(arguments, None)?;
+fn from_program(arguments: &ModelArguments, flows: bool) -> Result<Model, Failure> {
+    let compiled = compile(arguments, None, flows)?;
     let plan = compiled.plan.expect("the program was compiled to the end");
     let stats = compiled.stats.expect("a plan has statistics");
-    Ok(Model { plan, stats, doc: compiled.model.map_or_else(Vec::new, |model| model.doc), origin: None })
+    Ok(Model {
+        plan,
+        flows: compiled.flows,
+        stats,
+        doc: compiled.model.map_or_else(Vec::new, |model| model.doc),
+        origin: None,
+    })
 }
 
-fn compile(arguments: &ModelArguments, stop_after: Option<&str>) -> Result<Compiled, Failure> {
+fn compile(arguments: &ModelArguments, stop_after: Option<&str>, flows: bool) -> Result<Compiled, Failure> {
     let options = CompileOptions {
         model: arguments.compile.options(),
+        flows,
         stop_after: stop_after.map(str::to_string),
         ..CompileOptions::default()
     };

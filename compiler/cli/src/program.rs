@@ -45,7 +45,11 @@ pub fn artifact(compiled: &Compiled, arguments: &CompileArguments) -> Artifact {
     let plan = compiled.plan.clone().expect("the program was compiled to the end");
     let sources = compiled.sources.iter();
     let files = sources.map(|source| SourceFile { name: source.name.clone(), text: Some(source.text.clone()) });
-    Artifact::new(plan, options(compiled, arguments), files.collect())
+    let artifact = Artifact::new(plan, options(compiled, arguments), files.collect());
+    match compiled.flows.clone() {
+        Some(flows) => artifact.with_flows(flows),
+        None => artifact,
+    }
 }
 
 /// What an artifact keeps about its compilation.

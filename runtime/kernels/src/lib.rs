@@ -34,7 +34,7 @@ pub mod validate;
 
 pub use error::KernelError;
 pub use flows::FlowProgram;
-pub use pack::{pack, pack_len};
+pub use pack::{pack, pack_all, pack_len, unpack_counts};
 pub use program::{Program, Stats};
 pub use source::source;
 pub use validate::validate;

@@ -2,6 +2,7 @@
 //!
 //! Padding is zero: the rows of a panel beyond its outputs and the gaps between tensors.
 
+use danaus_artifact::flow_plan::{FlowPlan, pitch};
 use danaus_artifact::plan::{CHUNK, Layout, Pack, Plan};
 use danaus_artifact::signature::{Parameter, ParameterShape};
 
@@ -97,4 +98,43 @@ fn log_sum(row: &[f32]) -> f32 {
         return f32::NEG_INFINITY;
     }
     (high + row.iter().map(|&x| (f64::from(x) - high).exp()).sum::<f64>().ln()) as f32
+}
+
+/// The flows of the parameters from the counts of a flow plan: for each parameter of `values`, in the order of its
+/// numbers. The flow of a missing variable is spread over the unit's row in proportion to its probabilities. Parameters that
+/// are not stored have none.
+pub fn unpack_counts(plan: &FlowPlan, parameters: &[Parameter], values: &[Vec<f32>], counts: &[f64]) -> Vec<Vec<f64>> {
+    let zeros =
+        |(parameter, values): (&Parameter, &Vec<f32>)| vec![0.0; if parameter.is_stored() { values.len() } else { 0 }];
+    let mut flows: Vec<Vec<f64>> = parameters.iter().zip(values).map(zeros).collect();
+    for count in &plan.counts {
+        let index = count.parameter as usize;
+        let source = &counts[count.offset as usize * CHUNK..];
+        flows[index] = match parameters[index].shape {
+            ParameterShape::Table { values: size, .. } => table_flows(&values[index], size, source),
+            ParameterShape::Weight { inputs, .. } => weight_flows(&values[index], inputs, source),
+            ParameterShape::Mixing { .. } => source[..values[index].len()].to_vec(),
+        };
+    }
+    flows
+}
+
+fn table_flows(values: &[f32], size: usize, counts: &[f64]) -> Vec<f64> {
+    let mut flows = Vec::with_capacity(values.len());
+    for (row, counts) in values.chunks_exact(size).zip(counts.chunks_exact(size + 1)) {
+        flows.extend_from_slice(&counts[..size]);
+        let total = log_sum(row);
+        if counts[size] > 0.0 && total > f32::NEG_INFINITY {
+            let spread = flows.iter_mut().rev().take(size).rev().zip(row);
+            spread.for_each(|(flow, &log)| *flow += counts[size] * f64::from(log - total).exp());
+        }
+    }
+    flows
+}
+
+/// A weight's count is its flow without the weight.
+fn weight_flows(values: &[f32], inputs: usize, counts: &[f64]) -> Vec<f64> {
+    let rows = values.chunks_exact(inputs).zip(counts.chunks_exact(pitch(inputs)));
+    let flow = |(&weight, &count): (&f32, &f64)| if weight > 0.0 { f64::from(weight) * count } else { 0.0 };
+    rows.flat_map(|(row, counts)| row.iter().zip(counts).map(flow)).collect()
 }

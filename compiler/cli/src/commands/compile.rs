@@ -121,6 +121,7 @@ fn options(arguments: &Compile) -> CompileOptions {
         print_after: arguments.print_after.iter().filter(|name| *name != "all").cloned().collect(),
         print_after_all: arguments.print_after.iter().any(|name| name == "all"),
         stop_after: arguments.stop_after.clone(),
+        flows: arguments.output.is_some(),
         ..CompileOptions::default()
     }
 }

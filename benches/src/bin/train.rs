@@ -1,0 +1,152 @@
+//! Measures a training step of hidden Markov models on the CPU: likelihoods, flows, and a step of
+//! expectation-maximization, beside the forward pass alone.
+//!
+//! ```text
+//! train [--case 128x128]... [--batch 64] [--length 64] [--runs 7] [--seconds 60] [--memory-limit BYTES] [--json]
+//! ```
+//! A case is `H` (dense) or `AxB` (Monarch). Operations are counted three times: for the values, for the flows of the states
+//! and for those of the weights.
+
+use danaus_benches::chain::Case;
+use danaus_benches::measure::{machine, measure};
+use danaus_kernels::{KernelError, Program, pack, peak};
+use danaus_runtime::parameters;
+use danaus_runtime::session::SessionError;
+use danaus_runtime::training::FlowSource;
+use danaus_runtime::training::engine::Engine;
+use serde_json::json;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Values of a variable in the examples.
+const VALUES: u32 = 27;
+
+struct Arguments {
+    cases: Vec<String>,
+    batch: usize,
+    length: usize,
+    runs: usize,
+    seconds: u64,
+    limit: Option<u64>,
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    match arguments().and_then(|arguments| run(&arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("train: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn arguments() -> Result<Arguments, String> {
+    let mut arguments =
+        Arguments { cases: vec![], batch: 64, length: 64, runs: 7, seconds: 60, limit: None, json: false };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        if word == "--json" {
+            arguments.json = true;
+            continue;
+        }
+        let value = words.next().ok_or_else(|| format!("`{word}` wants a value"))?;
+        let number = || value.parse().map_err(|_| format!("`{word}` wants a number, not `{value}`"));
+        match word.as_str() {
+            "--case" => arguments.cases.push(value),
+            "--batch" => arguments.batch = number()?,
+            "--length" => arguments.length = number()?,
+            "--runs" => arguments.runs = number()?,
+            "--seconds" => arguments.seconds = number()? as u64,
+            "--memory-limit" => arguments.limit = Some(number()? as u64),
+            _ => return Err(format!("there is no option `{word}`")),
+        }
+    }
+    if arguments.cases.is_empty() {
+        arguments.cases = ["1024", "64x64", "128x128"].map(String::from).to_vec();
+    }
+    Ok(arguments)
+}
+
+fn run(arguments: &Arguments) -> Result<(), String> {
+    let peak = peak::peak(10).map_err(|error| error.to_string())?;
+    if !arguments.json {
+        println!("{}; multiply-adds in registers: {:.0} GFLOP/s", machine(), peak / 1e9);
+        println!("batch {}, {} positions, single precision", arguments.batch, arguments.length);
+        println!("case               forward ms   flows ms   step ms   step/forward   GFLOP/s   of peak   compile s");
+    }
+    for text in &arguments.cases {
+        let case = Case::parse(text, arguments.length).ok_or_else(|| format!("`{text}` is not a case"))?;
+        measure_case(&case, arguments, peak).map_err(|error| format!("{}: {error}", case.name))?;
+    }
+    Ok(())
+}
+
+fn measure_case(case: &Case, arguments: &Arguments, peak: f64) -> Result<(), String> {
+    let (plan, flows) = case.plans()?;
+    let plan = Arc::new(plan);
+    let start = parameters::init(&plan, 1, None).map_err(|error| error.to_string())?.parameters;
+    let evidence = evidence(arguments.length * arguments.batch);
+    let budget = Duration::from_secs(arguments.seconds);
+    let text = |error: KernelError| error.to_string();
+
+    let mut program = Program::new(plan.clone(), &pack(&plan, start.values())).map_err(text)?;
+    program.forward(&evidence, arguments.batch).map_err(text)?;
+    let forward = measure(arguments.runs, budget, || program.forward(&evidence, arguments.batch).map(drop));
+    let forward = forward.map_err(text)?;
+    drop(program);
+
+    let text = |error: SessionError| error.to_string();
+    let mut engine = Engine::open(plan.clone(), Arc::new(flows), arguments.batch, arguments.limit).map_err(text)?;
+    engine.set_parameters(start.values()).map_err(text)?;
+    engine.gather(&evidence, arguments.batch).map_err(text)?;
+    engine.take().map_err(text)?;
+    let gathered = measure(arguments.runs, budget, || engine.gather(&evidence, arguments.batch).map(drop));
+    let gathered = gathered.map_err(text)?;
+    engine.take().map_err(text)?;
+    let mut values = start.values().to_vec();
+    let step = measure(arguments.runs, budget, || {
+        engine.gather(&evidence, arguments.batch)?;
+        let flows = engine.take()?;
+        let _ = (&flows, &mut values);
+        engine.set_parameters(&values)
+    });
+    let step = step.map_err(text)?;
+
+    let speed = 3.0 * case.operations() * arguments.batch as f64 / step.median();
+    let compile = engine.stats().compile_seconds;
+    if arguments.json {
+        let line = json!({
+            "case": case.name, "batch": arguments.batch, "length": arguments.length,
+            "forward_s": forward.median(), "flows_s": gathered.median(), "step_s": step.median(),
+            "step_best_s": step.best(), "noisy": step.noisy, "gflops": speed / 1e9, "peak_gflops": peak / 1e9,
+            "compile_s": compile, "bytes": engine.stats().bytes, "segments": engine.segments(), "machine": machine(),
+        });
+        println!("{line}");
+        return Ok(());
+    }
+    println!(
+        "{:<18} {:>10.1} {:>10.1} {:>9.1} {:>14.2} {:>9.1} {:>8.0} % {:>11.2}{}",
+        case.name,
+        forward.median() * 1e3,
+        gathered.median() * 1e3,
+        step.median() * 1e3,
+        step.median() / forward.median(),
+        speed / 1e9,
+        100.0 * speed / peak,
+        compile,
+        if step.noisy { "   (machine in use)" } else { "" },
+    );
+    Ok(())
+}
+
+/// The same pseudo-random indices every time.
+fn evidence(count: usize) -> Vec<u32> {
+    let mut state = 1u32;
+    let next = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) % VALUES
+    };
+    (0..count).map(next).collect()
+}
