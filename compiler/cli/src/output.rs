@@ -1,7 +1,11 @@
 //! Where the words of the command go: the product to stdout or a file, everything else to stderr.
 
 use crate::failure::Failure;
+use crate::messages::counted;
+use crate::table::grouped;
+use danaus_artifact::plan::Plan;
 use danaus_runtime::files;
+use danaus_runtime::parameters::{self, Loaded};
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -33,6 +37,17 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         return print_bytes(bytes);
     }
     files::write(path, |out| out.write_all(bytes)).map_err(Failure::usage)
+}
+
+/// Writes a file of parameters, shows what is odd about them, and says how many there are.
+pub fn parameters(path: &Path, plan: &Plan, loaded: &Loaded) -> Result<(), Failure> {
+    loaded.warnings.iter().for_each(|warning| say(format_args!("warning: {warning}")));
+    parameters::save(path, plan, &loaded.parameters).map_err(Failure::usage)?;
+    let stored = plan.parameters.iter().zip(loaded.parameters.values()).filter(|(parameter, _)| parameter.is_stored());
+    let sizes: Vec<usize> = stored.map(|(_, values)| values.len()).collect();
+    let numbers = grouped(sizes.iter().sum::<usize>() as u64);
+    say(format_args!("wrote {}: {}, {numbers} numbers", path.display(), counted(sizes.len(), "tensor")));
+    Ok(())
 }
 
 fn closed_or(error: &std::io::Error) -> Failure {
