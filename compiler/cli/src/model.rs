@@ -3,12 +3,13 @@
 use crate::arguments::ModelArguments;
 use crate::failure::Failure;
 use crate::inspect::{Origin, sections};
+use crate::loader::Files;
 use crate::program;
 use danaus_artifact::container::MAGIC;
 use danaus_artifact::file;
 use danaus_artifact::plan::Plan;
 use danaus_compiler::circuit::Module;
-use danaus_compiler::pipeline::{CompileOptions, Compiled};
+use danaus_compiler::pipeline::CompileOptions;
 use danaus_compiler::plan::{Stats, stats};
 use danaus_runtime::files::{self, Bytes};
 use std::path::Path;
@@ -33,15 +34,19 @@ pub fn open(arguments: &ModelArguments) -> Result<Model, Failure> {
     }
 }
 
-/// The circuit of an architecture as it was written. A product is multiplied out, and `--monarch` is applied, since
-/// both decide which parameters there are.
+/// The circuit of an architecture as it was written. A product is multiplied out, and `--monarch` is applied and what it
+/// replaces removed, since they decide which parameters there are. Messages are not shown: the model has been opened.
 pub fn circuit(arguments: &ModelArguments) -> Result<Module, Failure> {
-    let written = compile(arguments, Some("circuit"))?.module.expect("the compiler was told to stop with the circuit");
+    let circuit = |last: &str| {
+        let mut files = Files::for_program(&arguments.path)?;
+        let compiled = program::compile_quietly(&mut files, &arguments.path, &options(arguments, Some(last)))?;
+        Ok(compiled.module.expect("the program has no errors, and the compiler was told to stop with the circuit"))
+    };
+    let written: Module = circuit("circuit")?;
     if written.product.is_none() && arguments.compile.monarch.is_none() {
         return Ok(written);
     }
-    let lowered = compile(arguments, Some("lower-monarch"))?;
-    Ok(lowered.module.expect("the compiler was told to stop with the circuit"))
+    circuit("prune")
 }
 
 /// Refuses compiled circuits where the architecture is needed.
@@ -82,19 +87,17 @@ fn from_artifact(arguments: &ModelArguments, bytes: &[u8]) -> Result<Model, Fail
 }
 
 fn from_program(arguments: &ModelArguments) -> Result<Model, Failure> {
-    let compiled = compile(arguments, None)?;
+    let compiled = program::compile(&arguments.path, &options(arguments, None))?;
+    program::refuse_errors(&compiled)?;
     let plan = compiled.plan.expect("the program was compiled to the end");
     let stats = compiled.stats.expect("a plan has statistics");
     Ok(Model { plan, stats, doc: compiled.model.map_or_else(Vec::new, |model| model.doc), origin: None })
 }
 
-fn compile(arguments: &ModelArguments, stop_after: Option<&str>) -> Result<Compiled, Failure> {
-    let options = CompileOptions {
+fn options(arguments: &ModelArguments, stop_after: Option<&str>) -> CompileOptions {
+    CompileOptions {
         model: arguments.compile.options(),
         stop_after: stop_after.map(str::to_string),
         ..CompileOptions::default()
-    };
-    let compiled = program::compile(&arguments.path, &options)?;
-    program::refuse_errors(&compiled)?;
-    Ok(compiled)
+    }
 }

@@ -30,7 +30,7 @@ pub struct Factor {
 #[derive(Debug, Error)]
 pub enum MultiplyError {
     /// The circuit has no factors.
-    #[error("circuit `{circuit}` is no product of circuits; a product is written `circuit {circuit} = a * b untied`")]
+    #[error("circuit `{circuit}` is no product of circuits; a product is written `circuit product = a * b untied`")]
     NoProduct {
         /// The circuit.
         circuit: String,
@@ -214,7 +214,10 @@ fn sources(init: &Init, shape: &ParameterShape) -> Vec<(String, ParameterShape)>
         Init::CopyOf { source, blocks, outputs, inputs } => vec![(source.clone(), weight(*blocks, *outputs, *inputs))],
         Init::TableProduct { sources, .. } => {
             let &ParameterShape::Table { values, .. } = shape else { panic!("a product of tables is a table") };
-            sources.iter().map(|(name, width)| (name.clone(), ParameterShape::Table { width: *width, values })).collect()
+            sources
+                .iter()
+                .map(|(name, width)| (name.clone(), ParameterShape::Table { width: *width, values }))
+                .collect()
         }
         Init::WeightProduct { sources } => {
             sources.iter().map(|(name, outputs, inputs)| (name.clone(), weight(1, *outputs, *inputs))).collect()
@@ -245,3 +248,6 @@ fn unfit(circuit: &str, files: &[Unfit]) -> String {
     };
     files.iter().map(of_file).collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests;

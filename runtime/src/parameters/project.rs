@@ -71,7 +71,8 @@ pub fn project(dense: &[f32], sizes: &[usize]) -> Projection {
     let width: usize = sizes.iter().product();
     assert_eq!(dense.len(), width * width, "the factors {sizes:?} are those of a width, the matrix has another");
     let factors = factors(dense, sizes, width);
-    let losses = dense.chunks_exact(width).enumerate().map(|(output, row)| loss(row, &dense_row(&factors, sizes, output)));
+    let losses =
+        dense.chunks_exact(width).enumerate().map(|(output, row)| loss(row, &dense_row(&factors, sizes, output)));
     Projection { losses: losses.collect(), factors }
 }
 

@@ -10,9 +10,9 @@ use crate::{messages, model, program};
 use clap::Args;
 use danaus_artifact::plan::Plan;
 use danaus_compiler::model::Options;
-use danaus_compiler::pipeline::{self, CompileOptions, Compiled};
-use danaus_runtime::parameters::lower::{LoweredSum, Loss, lower};
+use danaus_compiler::pipeline::{CompileOptions, Compiled};
 use danaus_runtime::parameters::Loaded;
+use danaus_runtime::parameters::lower::{Loss, LoweredSum, lower};
 use std::path::PathBuf;
 
 /// The arguments of `danaus lower`.
@@ -63,7 +63,7 @@ pub fn run(arguments: &Lower) -> Result<(), Failure> {
 
 fn compile(files: &mut Files, arguments: &Lower, options: Options) -> Result<Compiled, Failure> {
     let options = CompileOptions { model: options, ..CompileOptions::default() };
-    pipeline::compile(files, &arguments.model.path.to_string_lossy(), &options).map_err(program::failure)
+    program::compile_quietly(files, &arguments.model.path, &options)
 }
 
 fn plan(compiled: &Compiled) -> Plan {
