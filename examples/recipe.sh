@@ -34,7 +34,7 @@ if [[ $part -lt 1000 ]]; then
     exit 2
 fi
 head -c $((size - 2 * part)) "$out/all.txt" >"$out/train.txt"
-tail -c $((2 * part)) "$out/all.txt" | head -c "$part" >"$out/valid.txt"
+head -c $((size - part)) "$out/all.txt" | tail -c "$part" >"$out/valid.txt"
 tail -c "$part" "$out/all.txt" >"$out/test.txt"
 
 # Says what is run, then runs it.
@@ -57,7 +57,8 @@ evaluate() {
 }
 
 hmm=$here/hmm.pc
-product=("$here/product_hmm.pc" --set T=64 --set A=$small --set B=$large)
+sizes=(--set T=64 --set A=$small --set B=$large)
+product=("$here/product_hmm.pc" "${sizes[@]}")
 
 echo "== Two small dense models, their product, and the product trained on"
 train a "1.0->0.0" "$hmm" --set T=64 --set H=$small --seed 1
@@ -69,9 +70,9 @@ train product "1.0->0.0" "${product[@]}" --params "$out/start.safetensors"
 evaluate product "${product[@]}"
 
 echo
-echo "== The same model from a random start"
-train random "1.0->0.0" "${product[@]}" --seed 3
-evaluate random "${product[@]}"
+echo "== The same model, every block from a random start"
+train random "1.0->0.0" "$here/monarch_hmm.pc" "${sizes[@]}" --seed 3
+evaluate random "$here/monarch_hmm.pc" "${sizes[@]}"
 
 echo
 echo "== A dense model, projected and trained on"
