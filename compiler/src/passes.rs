@@ -39,11 +39,22 @@ pub struct Passed {
     pub module: Module,
     /// What the user should know: things that were asked for and not done, with the reason.
     pub notes: Vec<String>,
+    /// Weights that others have taken the place of.
+    pub replaced: Vec<Replaced>,
+}
+
+/// Dense weights that Monarch weights have taken the place of, by `--monarch`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// The name of the dense weights.
+    pub dense: String,
+    /// The names of the factors' weights, the first factor first.
+    pub factors: Vec<String>,
 }
 
 impl From<Module> for Passed {
     fn from(module: Module) -> Self {
-        Passed { module, notes: Vec::new() }
+        Passed { module, notes: Vec::new(), replaced: Vec::new() }
     }
 }
 
@@ -107,6 +118,8 @@ pub struct PassOutcome {
     pub timings: Vec<Timing>,
     /// Notes of the passes, each once.
     pub notes: Vec<String>,
+    /// Weights that others have taken the place of.
+    pub replaced: Vec<Replaced>,
 }
 
 /// Why the passes did not get to the end.
@@ -156,10 +169,11 @@ pub fn run_passes(
 ) -> Result<PassOutcome, PassError> {
     known(request)?;
     checked(&module, None)?;
-    let mut outcome = PassOutcome { module, dumps: Vec::new(), timings: Vec::new(), notes: Vec::new() };
+    let mut outcome =
+        PassOutcome { module, dumps: Vec::new(), timings: Vec::new(), notes: Vec::new(), replaced: Vec::new() };
     for pass in passes {
         let start = Instant::now();
-        let Passed { module, notes } = (pass.run)(&outcome.module, ctx)?;
+        let Passed { module, notes, replaced } = (pass.run)(&outcome.module, ctx)?;
         let duration = start.elapsed();
         checked(&module, Some(pass.name))?;
         if request.all || request.after.iter().any(|name| name == pass.name) {
@@ -172,6 +186,7 @@ pub fn run_passes(
                 outcome.notes.push(note);
             }
         }
+        outcome.replaced.extend(replaced);
         outcome.module = module;
         if request.stop_after.as_deref() == Some(pass.name) {
             break;

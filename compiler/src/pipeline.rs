@@ -73,6 +73,8 @@ pub struct Compiled {
     pub diagnostics: Vec<Diagnostic>,
     /// What the user should know: things that were asked for and not done, with the reason.
     pub notes: Vec<String>,
+    /// Dense weights that `--monarch` has replaced.
+    pub replaced: Vec<passes::Replaced>,
     /// What was asked for with `emits`, in the order of the stages.
     pub dumps: Vec<Dump>,
     /// The name of a pass and the circuit after it, for each pass asked for.
@@ -236,6 +238,7 @@ impl<'a> Run<'a> {
         self.compiled.printed.extend(outcome.dumps);
         self.compiled.passes.extend(outcome.timings);
         self.compiled.notes.extend(outcome.notes);
+        self.compiled.replaced.extend(outcome.replaced);
         if passes.iter().any(|pass| self.stops_after(pass.name)) {
             self.dump_circuit(&outcome.module);
             self.compiled.module = Some(outcome.module);

@@ -90,11 +90,17 @@ pub(crate) fn map(mut file: File) -> io::Result<Bytes> {
 
 /// Writes a file beside its place, makes it durable, then renames it, so that readers see the old or the new file,
 /// whole. What is not a regular file (a pipe, a device) is written directly; a link's target is replaced, not the link.
+/// `-` is standard output.
 pub fn write(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FileError> {
     write_whole(path, content).map_err(FileError::write(path))
 }
 
 fn write_whole(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    if path == Path::new("-") {
+        let mut out = io::stdout().lock();
+        content(&mut out)?;
+        return out.flush();
+    }
     let place = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     if place.metadata().is_ok_and(|metadata| !metadata.is_file()) {
         let mut file = BufWriter::new(File::create(&place)?);

@@ -3,18 +3,25 @@
 //! * A loaded parameter has the shape the circuit wants, and no number that cannot be one: no NaN, no `+inf`, no negative
 //!   weight. Numbers are kept as they are; rows that do not sum to one give a warning.
 //! * A random parameter is a function of the seed and its name alone: see [`random`].
+//! * [`mod@multiply`] starts a product of circuits from the parameters of its factors; [`mod@lower`] starts a Monarch circuit from those
+//!   of a dense one, by [`project`].
 //! * Derived parameters (indicators, exact tables of products) are always computed from the current values of their
 //!   sources; they are not in files.
 
 pub(crate) mod check;
 mod derive;
 mod error;
+pub mod lower;
+pub mod multiply;
+pub mod project;
 pub mod random;
 mod resolve;
 #[cfg(test)]
 mod tests;
 
 pub use error::{ParameterError, Problem};
+pub use lower::lower;
+pub use multiply::multiply;
 
 use crate::files::FileError;
 use crate::tensors::{self, TensorFile};

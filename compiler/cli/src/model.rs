@@ -3,13 +3,14 @@
 use crate::arguments::ModelArguments;
 use crate::failure::Failure;
 use crate::inspect::{Origin, sections};
+use crate::loader::Files;
 use crate::program;
 use danaus_artifact::container::MAGIC;
 use danaus_artifact::file;
 use danaus_artifact::flow_plan::FlowPlan;
 use danaus_artifact::plan::Plan;
 use danaus_compiler::circuit::Module;
-use danaus_compiler::pipeline::{CompileOptions, Compiled};
+use danaus_compiler::pipeline::CompileOptions;
 use danaus_compiler::plan::{Stats, stats};
 use danaus_runtime::files::{self, Bytes};
 use std::path::Path;
@@ -47,16 +48,19 @@ pub fn open_with_flows(arguments: &ModelArguments) -> Result<Model, Failure> {
     Ok(model)
 }
 
-/// The circuit of an architecture as it was written. A product is multiplied out, and `--monarch` is applied, since
-/// both decide which parameters there are.
+/// The circuit of an architecture as it was written. A product is multiplied out, and `--monarch` is applied and what it
+/// replaces removed, since they decide which parameters there are. Messages are not shown: the model has been opened.
 pub fn circuit(arguments: &ModelArguments) -> Result<Module, Failure> {
-    let written =
-        compile(arguments, Some("circuit"), false)?.module.expect("the compiler was told to stop with the circuit");
+    let circuit = |last: &str| {
+        let mut files = Files::for_program(&arguments.path)?;
+        let compiled = program::compile_quietly(&mut files, &arguments.path, &options(arguments, Some(last)))?;
+        Ok(compiled.module.expect("the program has no errors, and the compiler was told to stop with the circuit"))
+    };
+    let written: Module = circuit("circuit")?;
     if written.product.is_none() && arguments.compile.monarch.is_none() {
         return Ok(written);
     }
-    let lowered = compile(arguments, Some("lower-monarch"), false)?;
-    Ok(lowered.module.expect("the compiler was told to stop with the circuit"))
+    circuit("prune")
 }
 
 /// Refuses compiled circuits where the architecture is needed.
@@ -97,7 +101,9 @@ fn from_artifact(arguments: &ModelArguments, bytes: &[u8]) -> Result<Model, Fail
 }
 
 fn from_program(arguments: &ModelArguments, flows: bool) -> Result<Model, Failure> {
-    let compiled = compile(arguments, None, flows)?;
+    let options = CompileOptions { flows, ..options(arguments, None) };
+    let compiled = program::compile(&arguments.path, &options)?;
+    program::refuse_errors(&compiled)?;
     let plan = compiled.plan.expect("the program was compiled to the end");
     let stats = compiled.stats.expect("a plan has statistics");
     Ok(Model {
@@ -109,14 +115,10 @@ fn from_program(arguments: &ModelArguments, flows: bool) -> Result<Model, Failur
     })
 }
 
-fn compile(arguments: &ModelArguments, stop_after: Option<&str>, flows: bool) -> Result<Compiled, Failure> {
-    let options = CompileOptions {
+fn options(arguments: &ModelArguments, stop_after: Option<&str>) -> CompileOptions {
+    CompileOptions {
         model: arguments.compile.options(),
-        flows,
         stop_after: stop_after.map(str::to_string),
         ..CompileOptions::default()
-    };
-    let compiled = program::compile(&arguments.path, &options)?;
-    program::refuse_errors(&compiled)?;
-    Ok(compiled)
+    }
 }

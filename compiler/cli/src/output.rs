@@ -1,7 +1,11 @@
 //! Where the words of the command go: the product to stdout or a file, everything else to stderr.
 
 use crate::failure::Failure;
-use danaus_runtime::files;
+use crate::messages::counted;
+use crate::table::grouped;
+use danaus_artifact::plan::Plan;
+use danaus_runtime::files::{self, FileError};
+use danaus_runtime::parameters::{self, Loaded};
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -29,10 +33,24 @@ pub fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
 
 /// Writes the whole product to a file, or to stdout if the path is `-`. A file appears whole or not at all.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    if path == Path::new("-") {
-        return print_bytes(bytes);
-    }
-    files::write(path, |out| out.write_all(bytes)).map_err(Failure::usage)
+    files::write(path, |out| out.write_all(bytes)).map_err(failure)
+}
+
+/// A reader that closes the pipe ends the command quietly.
+fn failure(error: FileError) -> Failure {
+    if error.error.kind() == ErrorKind::BrokenPipe { Failure::Closed } else { Failure::usage(error) }
+}
+
+/// Writes a file of parameters, shows what is odd about them, and says how many there are.
+pub fn parameters(path: &Path, plan: &Plan, loaded: &Loaded) -> Result<(), Failure> {
+    loaded.warnings.iter().for_each(|warning| say(format_args!("warning: {warning}")));
+    parameters::save(path, plan, &loaded.parameters).map_err(failure)?;
+    let stored = plan.parameters.iter().zip(loaded.parameters.values()).filter(|(parameter, _)| parameter.is_stored());
+    let sizes: Vec<usize> = stored.map(|(_, values)| values.len()).collect();
+    let numbers = grouped(sizes.iter().sum::<usize>() as u64);
+    let place = if path == Path::new("-") { "to stdout".to_string() } else { path.display().to_string() };
+    say(format_args!("wrote {place}: {}, {numbers} numbers", counted(sizes.len(), "tensor")));
+    Ok(())
 }
 
 fn closed_or(error: &std::io::Error) -> Failure {

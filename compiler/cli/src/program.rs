@@ -16,13 +16,17 @@ pub const DOC: &str = "doc";
 
 /// Compiles a program. Errors are shown and are the end; warnings and notes are shown.
 pub fn compile(path: &Path, options: &CompileOptions) -> Result<Compiled, Failure> {
-    let mut files = Files::for_program(path)?;
-    let compiled = pipeline::compile(&mut files, &path.to_string_lossy(), options).map_err(failure)?;
+    let compiled = compile_quietly(&mut Files::for_program(path)?, path, options)?;
     messages::show(&compiled.sources, &compiled.diagnostics);
     for note in &compiled.notes {
         say(format_args!("note: {note}"));
     }
     Ok(compiled)
+}
+
+/// Compiles a program whose messages have been shown, or will be.
+pub fn compile_quietly(files: &mut Files, path: &Path, options: &CompileOptions) -> Result<Compiled, Failure> {
+    pipeline::compile(files, &path.to_string_lossy(), options).map_err(failure)
 }
 
 /// Shows how many errors there are, if there are any, and ends.

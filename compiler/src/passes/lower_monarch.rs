@@ -13,7 +13,9 @@
 //!
 //! *Structural*, for `monarch(b1, .., bd)`: the same shape, but every block has weights of its own. With the option
 //! `--monarch 128x128` random square dense weights of that width are replaced by fresh Monarch weights
-//! `name.1 .. name.d`; this changes the model, and dense sums that stay are reported.
+//! `name.1 .. name.d`; this changes the model. What was replaced and what stays is reported.
+//!
+//! *Projecting*, of trained weights, needs numbers and so is done when parameters are lowered, to the names reported here.
 //!
 //! # Design
 //!
@@ -23,7 +25,7 @@
 
 use super::prune::prune_layers;
 use super::rebuild::{Chain, add_parameter, rebuild, with_body};
-use super::{Pass, PassContext, PassError, Passed};
+use super::{Pass, PassContext, PassError, Passed, Replaced};
 use crate::circuit::*;
 use std::collections::BTreeMap;
 
@@ -38,9 +40,12 @@ fn run(module: &Module, ctx: &PassContext) -> Result<Passed, PassError> {
     if let Some(factors) = &ctx.monarch {
         width_of(factors)?;
     }
-    let mut notes = Vec::new();
-    let circuits = module.circuits.iter().map(|circuit| lower_circuit(circuit, ctx, &mut notes)).collect();
-    Ok(Passed { module: Module { circuits, product: module.product.clone() }, notes })
+    let mut passed = Passed::from(Module { circuits: Vec::new(), product: module.product.clone() });
+    for circuit in &module.circuits {
+        let circuit = lower_circuit(circuit, ctx, &mut passed);
+        passed.module.circuits.push(circuit);
+    }
+    Ok(passed)
 }
 
 fn width_of(factors: &[usize]) -> Result<usize, PassError> {
@@ -58,11 +63,22 @@ fn text(factors: &[usize]) -> String {
     factors.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
 }
 
-fn lower_circuit(circuit: &Circuit, ctx: &PassContext, notes: &mut Vec<String>) -> Circuit {
+/// The circuit after lowering; notes and replacements go to `passed`.
+fn lower_circuit(circuit: &Circuit, ctx: &PassContext, passed: &mut Passed) -> Circuit {
     let Circuit { name, variables, parameters, graph } = circuit;
-    let mut replace =
-        Replace { factors: ctx.monarch.as_deref(), parameters: parameters.clone(), fresh: BTreeMap::new(), notes };
+    let mut replace = Replace {
+        factors: ctx.monarch.as_deref(),
+        parameters: parameters.clone(),
+        fresh: BTreeMap::new(),
+        notes: &mut passed.notes,
+    };
     let graph = lower_graph(graph, &mut replace);
+    let name_of = |id: &ParamId| replace.parameters[id.0 as usize].name.clone();
+    let replaced = |(dense, factors): (&ParamId, &Vec<ParamId>)| Replaced {
+        dense: name_of(dense),
+        factors: factors.iter().map(name_of).collect(),
+    };
+    passed.replaced.extend(replace.fresh.iter().map(replaced));
     Circuit { name: name.clone(), variables: variables.clone(), parameters: replace.parameters, graph }
 }
 

@@ -8,36 +8,76 @@ use super::error::{ParameterError, Problem};
 use super::{check, derive, random, tensor_shape};
 use crate::memory;
 use crate::numbers::ln;
-use crate::tensors::TensorFile;
+use crate::tensors::{TensorError, TensorFile};
 use danaus_artifact::plan::Plan;
 use danaus_artifact::signature::{Init, ParameterShape};
 use std::collections::BTreeSet;
 
-/// The values of all parameters, and the tensors of the file that were used.
-pub(super) fn resolve(
+/// Tensors by name, wherever they stand.
+pub(super) trait Tensors {
+    /// All names.
+    fn names(&self) -> Vec<String>;
+    /// The shape of a tensor, if there is such a tensor.
+    fn shape(&self, name: &str) -> Option<&[usize]>;
+    /// The numbers of a tensor that is there.
+    fn values(&self, name: &str) -> Result<Vec<f32>, TensorError>;
+    /// Whether a tensor of the shape that was found can be one of the shape that is expected.
+    fn fits(&self, found: &[usize], expected: &[usize]) -> bool;
+}
+
+impl Tensors for TensorFile {
+    fn names(&self) -> Vec<String> {
+        self.names()
+    }
+
+    fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.shape(name)
+    }
+
+    fn values(&self, name: &str) -> Result<Vec<f32>, TensorError> {
+        self.values(name)
+    }
+
+    fn fits(&self, found: &[usize], expected: &[usize]) -> bool {
+        found == expected
+    }
+}
+
+/// The values of all parameters, and the names of the tensors that were used.
+pub(super) type Resolved = (Vec<Vec<f32>>, BTreeSet<String>);
+
+/// The values of all parameters of a plan, from a file, a seed, or both.
+pub(super) fn resolve(plan: &Plan, file: Option<&TensorFile>, seed: Option<u64>) -> Result<Resolved, ParameterError> {
+    let tensors = file.map(|file| file as &dyn Tensors);
+    let unfit = |problems: Vec<Problem>| {
+        let file = file.expect("what is wrong is wrong with a file").path().to_path_buf();
+        ParameterError::Unfit { file, circuit: plan.name.clone(), problems }
+    };
+    resolve_from(plan, tensors, seed)?.map_err(unfit)
+}
+
+/// The same from any tensors; what is wrong with them is the inner error.
+pub(super) fn resolve_from(
     plan: &Plan,
-    file: Option<&TensorFile>,
+    tensors: Option<&dyn Tensors>,
     seed: Option<u64>,
-) -> Result<(Vec<Vec<f32>>, BTreeSet<String>), ParameterError> {
+) -> Result<Result<Resolved, Vec<Problem>>, ParameterError> {
     let sizes = plan.parameters.iter().map(|parameter| tensor_shape(&parameter.shape).iter().product::<usize>() as u64);
     let what = || format!("holding the parameters of circuit `{}`", plan.name);
     memory::require(4 * sizes.sum::<u64>(), what, "make the circuit smaller")?;
     let values = plan.parameters.iter().map(|_| State::Open).collect();
-    let mut resolver = Resolver { plan, file, seed, values, used: BTreeSet::new(), problems: Vec::new() };
+    let mut resolver = Resolver { plan, tensors, seed, values, used: BTreeSet::new(), problems: Vec::new() };
     for idx in 0..plan.parameters.len() {
         resolver.parameter(idx)?;
     }
-    if let Some(file) = file
-        && !resolver.problems.is_empty()
-    {
-        let (file, circuit) = (file.path().to_path_buf(), plan.name.clone());
-        return Err(ParameterError::Unfit { file, circuit, problems: resolver.problems });
+    if !resolver.problems.is_empty() {
+        return Ok(Err(resolver.problems));
     }
     let done = |state: State| match state {
         State::Done(values) => values,
         State::Open | State::Busy | State::Failed => panic!("a parameter without values is a problem of the file"),
     };
-    Ok((resolver.values.into_iter().map(done).collect(), resolver.used))
+    Ok(Ok((resolver.values.into_iter().map(done).collect(), resolver.used)))
 }
 
 enum State {
@@ -51,7 +91,7 @@ enum State {
 
 struct Resolver<'a> {
     plan: &'a Plan,
-    file: Option<&'a TensorFile>,
+    tensors: Option<&'a dyn Tensors>,
     seed: Option<u64>,
     values: Vec<State>,
     used: BTreeSet<String>,
@@ -77,19 +117,19 @@ impl Resolver<'_> {
     }
 
     fn has(&self, name: &str) -> bool {
-        self.file.is_some_and(|file| file.shape(name).is_some())
+        self.tensors.is_some_and(|tensors| tensors.shape(name).is_some())
     }
 
     /// A tensor of the file, checked. `None` after noting a problem.
     fn tensor(&mut self, name: &str, shape: &ParameterShape) -> Result<Option<Vec<f32>>, ParameterError> {
-        let file = self.file.expect("the caller saw the tensor in the file");
+        let tensors = self.tensors.expect("the caller saw the tensor");
         self.used.insert(name.to_string());
-        let (found, expected) = (file.shape(name).expect("the caller saw it").to_vec(), tensor_shape(shape));
-        if found != expected {
+        let (found, expected) = (tensors.shape(name).expect("the caller saw it").to_vec(), tensor_shape(shape));
+        if !tensors.fits(&found, &expected) {
             self.note(Problem::Shape { tensor: name.to_string(), found, expected });
             return Ok(None);
         }
-        let values = file.values(name)?;
+        let values = tensors.values(name)?;
         if let Some(problem) = check::value(name, shape, &values) {
             self.note(problem);
             return Ok(None);
@@ -169,7 +209,7 @@ impl Resolver<'_> {
     /// Random values if there is a seed. Otherwise the tensor is missing.
     fn random(&mut self, name: &str, shape: &ParameterShape) -> Option<Vec<f32>> {
         let Some(seed) = self.seed else {
-            let found = self.file.map_or_else(Vec::new, TensorFile::names);
+            let found = self.tensors.map_or_else(Vec::new, Tensors::names);
             self.note(Problem::Missing { tensor: name.to_string(), expected: tensor_shape(shape), found });
             return None;
         };

@@ -10,6 +10,8 @@ mod export;
 mod fmt;
 mod import;
 mod inspect;
+mod lower;
+mod multiply;
 mod opt;
 mod passes;
 mod query;
@@ -50,6 +52,10 @@ pub enum Verb {
     Query(query::Query),
     /// Says how likely a model finds data: mean log-likelihood, bits per dimension
     Eval(eval::Eval),
+    /// Starts a product of circuits from the parameters of its factors
+    Multiply(multiply::Multiply),
+    /// Turns trained dense weights into the closest Monarch weights
+    Lower(lower::Lower),
     /// Reads a model of another program
     Import(import::Import),
     /// Writes a model for another program
@@ -73,6 +79,8 @@ pub fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Inspect(arguments) => inspect::run(&arguments),
         Verb::Query(arguments) => query::run(&arguments),
         Verb::Eval(arguments) => eval::run(&arguments),
+        Verb::Multiply(arguments) => multiply::run(&arguments),
+        Verb::Lower(arguments) => lower::run(&arguments),
         Verb::Import(arguments) => import::run(&arguments),
         Verb::Export(arguments) => export::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
