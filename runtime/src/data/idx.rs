@@ -35,7 +35,10 @@ pub(super) fn array(path: &Path, bytes: Bytes) -> Result<Array, DataError> {
         return Err(DataError::format(path, reason));
     };
     if axes == 0 {
-        return Err(DataError::format(path, "the idx file has no axes; expected rows, and an axis or more for the variables"));
+        return Err(DataError::format(
+            path,
+            "the idx file has no axes; expected rows, and an axis or more for the variables",
+        ));
     }
     let start = 4 + 4 * axes;
     let extents = bytes.get(4..start).ok_or_else(truncated)?.chunks_exact(4);

@@ -44,11 +44,7 @@ pub struct SelectedSequence {
 
 impl SelectedSequence {
     /// The part that a source names; `noun` is what the values are called.
-    pub(super) fn of(
-        sequence: Box<dyn Sequence>,
-        source: &Source,
-        noun: &str,
-    ) -> Result<Box<dyn Sequence>, DataError> {
+    pub(super) fn of(sequence: Box<dyn Sequence>, source: &Source, noun: &str) -> Result<Box<dyn Sequence>, DataError> {
         let range = source.select(sequence.len(), noun)?;
         Ok(if range == (0..sequence.len()) { sequence } else { Box::new(SelectedSequence { sequence, range }) })
     }

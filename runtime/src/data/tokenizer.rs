@@ -7,12 +7,15 @@
 //!   recognized but never added; limits of length and padding in the file are not applied.
 //! * Whatever else the library can read (WordPiece, Unigram, ..) encodes and decodes as it does there.
 
+mod ids;
 pub mod pieces;
+
+pub use ids::{Ids, IdsFormat};
 
 use super::{DataError, Sequence, Source, compressed};
 use crate::files::{self, Bytes};
 use std::fmt::Display;
-use std::io::{self, BufWriter, Seek, Write};
+use std::io::{BufWriter, Seek, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use tokenizers::models::bpe::BPE;
@@ -43,14 +46,6 @@ pub struct Tokenizer {
 pub struct Text {
     bytes: Bytes,
     range: Range<usize>,
-}
-
-/// The token ids of a text, in a temporary file that is mapped: little-endian 32-bit numbers.
-pub struct Ids {
-    /// The numbers.
-    pub bytes: Bytes,
-    /// If lines were encoded, the byte of `bytes` at which each starts, and the end.
-    pub lines: Vec<u64>,
 }
 
 /// What is encoded: the whole text, or each line for itself without its end.
@@ -87,10 +82,8 @@ impl Text {
 
 fn not_utf8(path: &Path, bytes: &[u8], at: usize) -> DataError {
     let (line, column) = super::symbols::line_and_column(bytes, at);
-    let reason = format!(
-        "line {line}, column {column}: byte {:#04x} is not UTF-8; a tokenizer reads text in UTF-8",
-        bytes[at]
-    );
+    let reason =
+        format!("line {line}, column {column}: byte {:#04x} is not UTF-8; a tokenizer reads text in UTF-8", bytes[at]);
     DataError::format(path, reason)
 }
 
@@ -119,18 +112,14 @@ impl Tokenizer {
         let path = Path::new("tokenizer");
         let fail = |error: tokenizers::Error| DataError::format(path, error.to_string());
         let level = ByteLevel::new(false, false, true);
-        let mut inner = TokenizerBuilder::<
-            BPE,
-            NormalizerWrapper,
-            PreTokenizerWrapper,
-            PostProcessorWrapper,
-            DecoderWrapper,
-        >::new()
-        .with_model(BPE::default())
-        .with_pre_tokenizer(Some(level.into()))
-        .with_decoder(Some(level.into()))
-        .build()
-        .map_err(fail)?;
+        let mut inner =
+            TokenizerBuilder::<BPE, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>::new(
+            )
+            .with_model(BPE::default())
+            .with_pre_tokenizer(Some(level.into()))
+            .with_decoder(Some(level.into()))
+            .build()
+            .map_err(fail)?;
         let mut trainer = BpeTrainer::builder()
             .show_progress(false)
             .vocab_size(size)
@@ -188,34 +177,44 @@ impl Tokenizer {
         Ok(Ids { bytes, lines })
     }
 
-    /// Writes the text that tokens stand for, all of which must be tokens of this vocabulary.
-    pub fn decode(&self, tokens: &dyn Sequence, out: &mut dyn Write) -> Result<io::Result<()>, DataError> {
+    /// The text that tokens stand for, in parts.
+    pub fn decode<'t>(&'t self, tokens: &'t dyn Sequence) -> impl Iterator<Item = Result<String, DataError>> + 't {
         let mut start = 0;
-        while start < tokens.len() {
-            let mut end = tokens.len().min(start + DECODED);
-            let first = start.saturating_sub(CONTEXT);
-            let mut ids = tokens.fill(first..end)?;
-            let before = self.text(&ids[..start - first])?;
-            let mut text = self.text(&ids)?;
-            // A character may go on in the next token, but is never longer than four.
-            for _ in 0..3 {
-                if !text.ends_with('\u{fffd}') || end == tokens.len() {
-                    break;
-                }
-                ids.extend(tokens.fill(end..end + 1)?);
-                end += 1;
-                text = self.text(&ids)?;
+        std::iter::from_fn(move || {
+            (start < tokens.len()).then(|| {
+                let (text, end) = self.decode_from(tokens, start)?;
+                start = end;
+                Ok(text)
+            })
+        })
+    }
+
+    /// The text of the next tokens, and where they end: never within a character, if the text is UTF-8.
+    fn decode_from(&self, tokens: &dyn Sequence, start: usize) -> Result<(String, usize), DataError> {
+        let mut end = tokens.len().min(start + DECODED);
+        let first = start.saturating_sub(CONTEXT);
+        let mut ids = self.ids(tokens, first..end)?;
+        let mut text = self.text(&ids)?;
+        // A character may go on in the next tokens, but has no more than four bytes.
+        for _ in 0..3 {
+            if !text.ends_with('\u{fffd}') || end == tokens.len() {
+                break;
             }
-            let new = match text.strip_prefix(&before) {
-                Some(new) => new.to_string(),
-                None => self.text(&ids[start - first..])?,
-            };
-            if let Err(error) = out.write_all(new.as_bytes()) {
-                return Ok(Err(error));
-            }
-            start = end;
+            ids.extend(self.ids(tokens, end..end + 1)?);
+            end += 1;
+            text = self.text(&ids)?;
         }
-        Ok(Ok(()))
+        let (before, own) = ids.split_at(start - first);
+        let new = text.strip_prefix(&self.text(before)?).map(str::to_string);
+        Ok((new.map_or_else(|| self.text(own), Ok)?, end))
+    }
+
+    fn ids(&self, tokens: &dyn Sequence, range: Range<usize>) -> Result<Vec<u32>, DataError> {
+        let ids = tokens.fill(range.clone())?;
+        match ids.iter().position(|id| *id as usize >= self.size) {
+            None => Ok(ids),
+            Some(at) => Err(self.failed("decode", &format!("token {} is missing", range.start + at))),
+        }
     }
 
     fn text(&self, ids: &[u32]) -> Result<String, DataError> {

@@ -13,6 +13,7 @@ mod inspect;
 mod opt;
 mod passes;
 mod query;
+mod tokenize;
 
 use crate::failure::Failure;
 use clap::{Parser, Subcommand};
@@ -50,6 +51,8 @@ pub enum Verb {
     Query(query::Query),
     /// Says how likely a model finds data: mean log-likelihood, bits per dimension
     Eval(eval::Eval),
+    /// Turns text into tokens and back
+    Tokenize(tokenize::Tokenize),
     /// Reads a model of another program
     Import(import::Import),
     /// Writes a model for another program
@@ -73,6 +76,7 @@ pub fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Inspect(arguments) => inspect::run(&arguments),
         Verb::Query(arguments) => query::run(&arguments),
         Verb::Eval(arguments) => eval::run(&arguments),
+        Verb::Tokenize(arguments) => tokenize::run(&arguments),
         Verb::Import(arguments) => import::run(&arguments),
         Verb::Export(arguments) => export::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),

@@ -20,15 +20,18 @@ pub fn pieces(text: &str) -> impl Iterator<Item = &str> + Send {
 /// The end of the first piece.
 fn end(text: &str, shortest: usize, longest: usize) -> usize {
     let bytes = text.as_bytes();
-    let is_between_words =
-        |at: &usize| bytes[at - 1].is_ascii_alphanumeric() && matches!(bytes[*at], b' ' | b'\n') && bytes[at + 1].is_ascii_alphanumeric();
+    let is_between_words = |at: &usize| {
+        bytes[at - 1].is_ascii_alphanumeric()
+            && matches!(bytes[*at], b' ' | b'\n')
+            && bytes[at + 1].is_ascii_alphanumeric()
+    };
     let last = bytes.len().min(longest);
     if last <= shortest {
         return bytes.len();
     }
-    (shortest.max(1)..last.saturating_sub(1)).find(is_between_words).unwrap_or_else(|| {
-        (0..=last).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(bytes.len())
-    })
+    (shortest.max(1)..last.saturating_sub(1))
+        .find(is_between_words)
+        .unwrap_or_else(|| (0..=last).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(bytes.len()))
 }
 
 /// The next pieces: at least one if there is any, no more than `most` times the size of a piece together.
