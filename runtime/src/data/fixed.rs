@@ -34,7 +34,7 @@ impl<C: Code> Fixed<C> {
     /// Checks every symbol in the bytes before `end`.
     pub(super) fn new(bytes: Bytes, end: usize, code: C, missing: u32) -> Result<Fixed<C>, DataError> {
         let (width, len) = (code.width(), end / code.width());
-        if end % width != 0 {
+        if !end.is_multiple_of(width) {
             return Err(code.explain(&bytes, Fault(len * width..end)));
         }
         if !code.is_total() {

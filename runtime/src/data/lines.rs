@@ -46,10 +46,10 @@ pub(super) fn data<D: Decode + 'static>(
     let lengths = chosen.iter().map(|line| lengths[*line] as usize);
     let cut = lengths.clone().filter(|len| *len > width).count();
     let warning = format!(
-        "`{}`: {} of {} longer than the {width} variables of the circuit and cut off; the longest has {}",
+        "`{}`: {cut} of {} {} longer than the {width} variables of the circuit and cut off; the longest has {}",
         source.name().display(),
-        cut,
-        if chosen.len() == 1 { "1 line is".to_string() } else { format!("{} lines are", chosen.len()) },
+        count(chosen.len(), "line"),
+        if cut == 1 { "is" } else { "are" },
         count(lengths.max().unwrap_or(0), noun)
     );
     let summary = format!("{} of up to {}, one for each line", count(chosen.len(), "row"), count(width, noun));

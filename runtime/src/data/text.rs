@@ -105,8 +105,13 @@ pub(super) fn open(source: &Source, alphabet: &Alphabet, columns: &Columns) -> R
     let end = end(alphabet, &bytes);
     let decoder = TextDecoder::new(source.path(), alphabet);
     let sequence: Box<dyn Sequence> = match alphabet {
-        Alphabet::Bytes | Alphabet::Text8 => Box::new(Fixed::new(bytes, end, ByteCode::new(decoder), missing)?),
-        Alphabet::Lower | Alphabet::Chars(_) => Box::new(Symbols::new(bytes, end, decoder, missing)?),
+        Alphabet::Lower => Box::new(Symbols::new(bytes, end, decoder, missing)?),
+        Alphabet::Chars(chars) if !chars.iter().all(char::is_ascii) => {
+            Box::new(Symbols::new(bytes, end, decoder, missing)?)
+        }
+        Alphabet::Bytes | Alphabet::Text8 | Alphabet::Chars(_) => {
+            Box::new(Fixed::new(bytes, end, ByteCode::new(decoder), missing)?)
+        }
     };
     if sequence.is_empty() {
         return Err(DataError::Empty { file: source.path().into(), what: "text" });
@@ -161,15 +166,18 @@ struct TextDecoder {
     alphabet: Alphabet,
     /// For `Chars`.
     indices: BTreeMap<char, u32>,
+    /// Those of ASCII, which are most of most texts.
+    ascii: [Option<u32>; 128],
 }
 
 impl TextDecoder {
     fn new(path: &Path, alphabet: &Alphabet) -> TextDecoder {
-        let indices = match alphabet {
+        let indices: BTreeMap<char, u32> = match alphabet {
             Alphabet::Chars(chars) => chars.iter().copied().zip(0..).collect(),
             _ => BTreeMap::new(),
         };
-        TextDecoder { path: path.to_path_buf(), alphabet: alphabet.clone(), indices }
+        let ascii = std::array::from_fn(|byte| indices.get(&char::from(byte as u8)).copied());
+        TextDecoder { path: path.to_path_buf(), alphabet: alphabet.clone(), indices, ascii }
     }
 }
 
@@ -193,6 +201,7 @@ impl Decode for TextDecoder {
                     Ok(0)
                 }
             },
+            Alphabet::Chars(_) if byte.is_ascii() => self.ascii[usize::from(byte)].ok_or(Fault(start..start + 1)),
             Alphabet::Chars(_) => {
                 let c = first_char(rest);
                 let len = c.map_or(1, char::len_utf8);

@@ -17,7 +17,7 @@ fn short_lines_are_filled_up_and_long_ones_cut_off() {
     assert_eq!(summary, "4 rows of up to 3 characters, one for each line");
     assert!(
         warnings[0].ends_with(
-            "t.txt`: 1 of 4 lines are longer than the 3 variables of the circuit and cut off; the longest has 5 characters"
+            "t.txt`: 1 of 4 lines is longer than the 3 variables of the circuit and cut off; the longest has 5 characters"
         ),
         "{warnings:?}"
     );

@@ -29,7 +29,7 @@ fn ranges_count_what_is_read() {
     let lines = Temporary::new("t.txt", "a\n\nabcd\n\nb\nabc\n");
     let data = rows(&lines.part("..3").path, &Kind::Lines(Lines::Text(Alphabet::Text8)), &xs(2, 27)).unwrap();
     assert_eq!(all(&*data.rows, 2), [[1, 27], [1, 2], [2, 27]]);
-    assert!(data.warnings[0].contains(": 1 of 3 lines are longer"), "{:?}", data.warnings);
+    assert!(data.warnings[0].contains(": 1 of 3 lines is longer"), "{:?}", data.warnings);
 }
 
 #[test]
