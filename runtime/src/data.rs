@@ -1,35 +1,51 @@
 //! Evidence from files: rows of value indices, checked against the circuit's variables when a file is opened.
 //!
 //! * [`columns`]: what the circuit expects; [`error`]: what can be wrong
-//! * [`npy`], [`csv`]: tables, a row per sample
-//! * [`text`], [`tokens`]: sequences; [`chunks`] cuts them into rows
+//! * [`source`]: which part of which file; [`selected`] is that part of what is read
+//! * [`npy`], [`idx`], [`csv`]: tables, a row per sample, told by their content in [`table`]
+//! * [`text`], [`tokens`]: sequences; [`chunks`] cuts them into rows, [`lines`] takes each line as a row
+//! * [`tokenizer`], [`encoded`]: texts as tokens of a learnt vocabulary (needs the feature `tokenizers`)
 //! * [`joined`]: several files as one
 //! * [`memory`]: rows that a program made itself
 //!
-//! Files are mapped, not loaded: what is held in memory is an index, at most a few bytes per row.
+//! Files are mapped, not loaded: what is held in memory is an index, at most a few bytes per row. Any rows can be read in
+//! any order: training shuffles their numbers.
 
 pub mod chunks;
 pub mod columns;
+pub mod compressed;
 pub mod csv;
+#[cfg(feature = "tokenizers")]
+pub mod encoded;
 pub mod error;
+mod fixed;
+pub mod idx;
 pub mod joined;
+pub mod lines;
 pub mod memory;
 pub mod npy;
+pub mod selected;
+pub mod source;
 mod symbols;
+pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod text;
+#[cfg(feature = "tokenizers")]
+pub mod tokenizer;
 pub mod tokens;
 
 pub use columns::Columns;
 pub use error::DataError;
+pub use source::Source;
 pub use text::Alphabet;
 pub use tokens::TokenFormat;
 
-use crate::files;
 use danaus_artifact::signature::VariableArray;
 use std::ops::Range;
 use std::path::Path;
+#[cfg(feature = "tokenizers")]
+use std::path::PathBuf;
 
 /// Samples of all variables.
 pub trait Rows {
@@ -42,9 +58,26 @@ pub trait Rows {
     /// Writes value indices as `[variables][rows of the range]`; a missing value is the number of values of its variable.
     fn fill(&self, range: Range<usize>, out: &mut [u32]) -> Result<(), DataError>;
 
+    /// Like [`fill`](Rows::fill) for rows of any numbers, in the order given: `[variables][rows.len()]`.
+    fn fill_rows(&self, rows: &[usize], out: &mut [u32]) -> Result<(), DataError> {
+        let mut values = vec![0; self.columns().len()];
+        for (sample, row) in rows.iter().enumerate() {
+            self.fill(*row..*row + 1, &mut values)?;
+            scatter(&values, out, sample, rows.len());
+        }
+        Ok(())
+    }
+
     /// Whether there are no rows.
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// Writes the values of one row into its place among `batch` rows.
+fn scatter(values: &[u32], out: &mut [u32], sample: usize, batch: usize) {
+    for (place, value) in out[sample..].iter_mut().step_by(batch).zip(values) {
+        *place = *value;
     }
 }
 
@@ -59,6 +92,12 @@ pub trait Sequence {
     /// The value indices in a range.
     fn fill(&self, range: Range<usize>) -> Result<Vec<u32>, DataError>;
 
+    /// Writes the value indices from `start` on; there are at least as many.
+    fn read(&self, start: usize, out: &mut [u32]) -> Result<(), DataError> {
+        out.copy_from_slice(&self.fill(start..start + out.len())?);
+        Ok(())
+    }
+
     /// Whether there are no values.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -68,7 +107,7 @@ pub trait Sequence {
 /// What is in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A row per sample: `.npy`, `.npz` or CSV, told by the content.
+    /// A row per sample: `.npy`, `.npz`, idx or CSV, told by the content.
     Table {
         /// The name of the array in an `.npz` with several.
         array: Option<String>,
@@ -77,6 +116,23 @@ pub enum Kind {
     Text(Alphabet),
     /// Token ids, cut into rows. Without a format, the name's end and the content tell.
     Tokens(Option<TokenFormat>),
+    /// Text that is read as the tokens of the tokenizer in a file, cut into rows.
+    #[cfg(feature = "tokenizers")]
+    Encoded(PathBuf),
+    /// A row per line of text: shorter ones are filled up with missing values, longer ones are cut off.
+    Lines(Lines),
+}
+
+/// What is in a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// Characters.
+    Text(Alphabet),
+    /// Token ids, as numbers in text.
+    Tokens,
+    /// Text that is read as the tokens of the tokenizer in a file.
+    #[cfg(feature = "tokenizers")]
+    Encoded(PathBuf),
 }
 
 /// Rows from a file.
@@ -89,39 +145,34 @@ pub struct Data {
     pub warnings: Vec<String>,
 }
 
-/// Opens a file as rows of a circuit's variables and checks all of it.
+/// Opens a file, or the part of it that is named (see [`source`]), as rows of a circuit's variables and checks all of it.
 pub fn rows(path: &Path, kind: &Kind, variables: &[VariableArray]) -> Result<Data, DataError> {
     let columns = Columns::new(variables);
+    let source = Source::find(path)?;
     match kind {
-        Kind::Table { array } => table(path, array.as_deref(), columns),
-        Kind::Text(alphabet) => chunks::data(text::open(path, alphabet, &columns)?, "character", path, columns),
-        Kind::Tokens(format) => chunks::data(tokens::open(path, *format, &columns)?, "token", path, columns),
+        Kind::Table { array } => table::open(&source, array.as_deref(), columns),
+        Kind::Text(alphabet) => chunks::data(text::open(&source, alphabet, &columns)?, "character", path, columns),
+        Kind::Tokens(format) => chunks::data(tokens::open(&source, *format, &columns)?, "token", path, columns),
+        #[cfg(feature = "tokenizers")]
+        Kind::Encoded(tokenizer) => chunks::data(encoded::open(&source, tokenizer, &columns)?, "token", path, columns),
+        Kind::Lines(Lines::Text(alphabet)) => text::lines(&source, alphabet, columns),
+        Kind::Lines(Lines::Tokens) => tokens::lines(&source, columns),
+        #[cfg(feature = "tokenizers")]
+        Kind::Lines(Lines::Encoded(tokenizer)) => encoded::lines(&source, tokenizer, columns),
     }
 }
 
-/// Opens a file as one long sequence of values of the circuit's (equal) variables and checks all of it.
+/// Opens a file, or the part of it that is named (see [`source`]), as one long sequence of values of the circuit's (equal)
+/// variables and checks all of it.
 pub fn sequence(path: &Path, kind: &Kind, variables: &[VariableArray]) -> Result<Box<dyn Sequence>, DataError> {
     let columns = Columns::new(variables);
+    let source = Source::find(path)?;
     match kind {
-        Kind::Table { .. } => tokens::open(path, None, &columns),
-        Kind::Text(alphabet) => text::open(path, alphabet, &columns),
-        Kind::Tokens(format) => tokens::open(path, *format, &columns),
+        Kind::Table { .. } => tokens::open(&source, None, &columns),
+        Kind::Text(alphabet) => text::open(&source, alphabet, &columns),
+        Kind::Tokens(format) => tokens::open(&source, *format, &columns),
+        #[cfg(feature = "tokenizers")]
+        Kind::Encoded(tokenizer) => encoded::open(&source, tokenizer, &columns),
+        Kind::Lines(_) => Err(DataError::format(path, "lines are rows of their own, not one sequence")),
     }
-}
-
-fn table(path: &Path, array: Option<&str>, columns: Columns) -> Result<Data, DataError> {
-    let bytes = files::read(path)?;
-    if bytes.is_empty() {
-        return Err(DataError::Empty { file: path.into(), what: "data" });
-    }
-    let (rows, warnings): (Box<dyn Rows>, Vec<String>) = if bytes.starts_with(npy::MAGIC) {
-        (Box::new(npy::NpyRows::new(npy::Array::new(path, bytes)?, columns)?), Vec::new())
-    } else if bytes.starts_with(b"PK") {
-        (Box::new(npy::NpyRows::new(npy::Array::from_archive(path, &bytes, array)?, columns)?), Vec::new())
-    } else {
-        let (rows, warnings) = csv::CsvRows::new(path, bytes, columns)?;
-        (Box::new(rows), warnings)
-    };
-    let summary = error::count(rows.len(), "row");
-    Ok(Data { rows, summary, warnings })
 }

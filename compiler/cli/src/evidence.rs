@@ -3,11 +3,11 @@
 use crate::failure::Failure;
 use crate::output::say;
 use crate::table::grouped;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use danaus_artifact::plan::Plan;
 use danaus_artifact::signature::{Init, VariableArray};
 use danaus_runtime::data::joined::{JoinedRows, JoinedSequence};
-use danaus_runtime::data::{self, Alphabet, Data, DataError, Kind, Rows, Sequence, TokenFormat};
+use danaus_runtime::data::{self, Alphabet, Data, DataError, Kind, Lines, Rows, Sequence, TokenFormat};
 use danaus_runtime::parameters::{self, Loaded, ParameterError, Parameters};
 use std::path::{Path, PathBuf};
 
@@ -28,19 +28,27 @@ pub struct ParameterArguments {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Data")]
 pub struct DataArguments {
-    /// Rows to evaluate: .npy, .npz, CSV (missing values: empty, ? or -1), or with the options below text or tokens; may
-    /// be repeated
+    /// Rows to evaluate: .npy, .npz, idx, CSV (missing values: empty, ? or -1), or with the options below text or tokens;
+    /// FILE@START..END is a part, for example text8@-5000000..; may be repeated
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub data: Vec<PathBuf>,
 
     /// Read text: text8 (a to z and space), lower (any text, brought to these 27), bytes, or chars: and a list; the text is
     /// cut into rows
-    #[arg(long, value_name = "ALPHABET", conflicts_with_all = ["tokens", "array"])]
+    #[arg(long, value_name = "ALPHABET", group = "sequence", conflicts_with = "array")]
     pub text: Option<Alphabet>,
 
     /// Read token ids, cut into rows: npy, u16, u32 or text; auto goes by the file
-    #[arg(long, value_name = "FORMAT", value_parser = token_format, conflicts_with = "array")]
+    #[arg(long, value_name = "FORMAT", group = "sequence", value_parser = token_format, conflicts_with = "array")]
     pub tokens: Option<TokenChoice>,
+
+    /// Read text as the tokens of this tokenizer (see danaus tokenize), cut into rows
+    #[arg(long, value_name = "FILE", group = "sequence", conflicts_with = "array")]
+    pub tokenizer: Option<PathBuf>,
+
+    /// How text or tokens become rows: chunks of the circuit's length, or lines, filled up with missing values or cut off
+    #[arg(long = "rows", value_name = "CUT", requires = "sequence")]
+    pub cut: Option<Cut>,
 
     /// The array to read from an .npz file with several
     #[arg(long, value_name = "NAME")]
@@ -51,11 +59,21 @@ pub struct DataArguments {
     pub batch: Option<usize>,
 }
 
+/// How a sequence becomes rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Cut {
+    /// As many values as the circuit has variables
+    Chunks,
+    /// A line of the file
+    Lines,
+}
+
 /// A token format, or whatever the file is.
 #[derive(Clone, Copy, Debug)]
-pub struct TokenChoice(Option<TokenFormat>);
+pub struct TokenChoice(pub Option<TokenFormat>);
 
-fn token_format(text: &str) -> Result<TokenChoice, String> {
+/// Reads a token format.
+pub fn token_format(text: &str) -> Result<TokenChoice, String> {
     if text == "auto" { Ok(TokenChoice(None)) } else { text.parse().map(|format| TokenChoice(Some(format))) }
 }
 
@@ -69,17 +87,25 @@ pub fn positive(text: &str) -> Result<usize, String> {
 
 impl DataArguments {
     /// What is in the files.
-    pub fn kind(&self) -> Kind {
-        match (&self.text, &self.tokens) {
-            (Some(alphabet), _) => Kind::Text(alphabet.clone()),
-            (None, Some(TokenChoice(format))) => Kind::Tokens(*format),
-            (None, None) => Kind::Table { array: self.array.clone() },
-        }
+    pub fn kind(&self) -> Result<Kind, Failure> {
+        let by_line = self.cut == Some(Cut::Lines);
+        Ok(match (&self.text, &self.tokens, &self.tokenizer) {
+            (Some(alphabet), _, _) if by_line => Kind::Lines(Lines::Text(alphabet.clone())),
+            (Some(alphabet), _, _) => Kind::Text(alphabet.clone()),
+            (_, Some(TokenChoice(None | Some(TokenFormat::Text))), _) if by_line => Kind::Lines(Lines::Tokens),
+            (_, Some(_), _) if by_line => {
+                return Err(Failure::usage("only tokens in text stand in lines: write --tokens text --rows lines"));
+            }
+            (_, Some(TokenChoice(format)), _) => Kind::Tokens(*format),
+            (_, _, Some(tokenizer)) if by_line => Kind::Lines(Lines::Encoded(tokenizer.clone())),
+            (_, _, Some(tokenizer)) => Kind::Encoded(tokenizer.clone()),
+            (None, None, None) => Kind::Table { array: self.array.clone() },
+        })
     }
 
     /// All files, one after the other, as one sequence of values of the circuit's variables. Says what was read.
     pub fn sequence(&self, variables: &[VariableArray]) -> Result<Box<dyn Sequence>, Failure> {
-        let kind = self.kind();
+        let kind = self.kind()?;
         let mut parts = Vec::new();
         for path in &self.data {
             let sequence = data::sequence(path, &kind, variables).map_err(data_failure)?;
@@ -91,7 +117,7 @@ impl DataArguments {
 
     /// All files, one after the other, as rows of the circuit's variables. Says what was read.
     pub fn rows(&self, variables: &[VariableArray]) -> Result<Box<dyn Rows>, Failure> {
-        let kind = self.kind();
+        let kind = self.kind()?;
         let mut parts = Vec::new();
         for path in &self.data {
             let Data { rows, summary, warnings } = data::rows(path, &kind, variables).map_err(data_failure)?;
@@ -104,7 +130,7 @@ impl DataArguments {
 }
 
 /// How a file is called in messages.
-fn shown(path: &Path) -> String {
+pub fn shown(path: &Path) -> String {
     if path == Path::new("-") { "<stdin>".to_string() } else { path.display().to_string() }
 }
 

@@ -53,6 +53,16 @@ pub fn parameters(path: &Path, plan: &Plan, loaded: &Loaded) -> Result<(), Failu
     Ok(())
 }
 
+/// Writes a product that is made while it is written to a file, which appears whole or not at all, or to stdout if the
+/// path is `-`.
+pub fn write_with(path: &Path, content: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), Failure> {
+    if path == Path::new("-") {
+        let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
+        return content(&mut stdout).and_then(|()| stdout.flush()).map_err(|error| closed_or(&error));
+    }
+    files::write(path, content).map_err(Failure::usage)
+}
+
 fn closed_or(error: &std::io::Error) -> Failure {
     match error.kind() {
         ErrorKind::BrokenPipe => Failure::Closed,

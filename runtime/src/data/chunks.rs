@@ -2,7 +2,7 @@
 //! exactly once: the circuit sums over what is missing.
 
 use super::error::count;
-use super::{Columns, Data, DataError, Rows, Sequence};
+use super::{Columns, Data, DataError, Rows, Sequence, scatter};
 use std::ops::Range;
 use std::path::Path;
 
@@ -41,13 +41,22 @@ impl Rows for Chunks {
 
     fn fill(&self, range: Range<usize>, out: &mut [u32]) -> Result<(), DataError> {
         let (width, batch) = (self.columns.len(), range.len());
-        let end = self.sequence.len().min(range.end * width);
-        let symbols = self.sequence.fill(range.start * width..end)?;
-        for sample in 0..batch {
-            for column in 0..width {
-                let symbol = symbols.get(sample * width + column).copied();
-                out[column * batch + sample] = symbol.unwrap_or(self.sequence.missing());
-            }
+        let start = range.start * width;
+        let len = self.sequence.len().min(range.end * width) - start;
+        let mut symbols = vec![self.sequence.missing(); batch * width];
+        self.sequence.read(start, &mut symbols[..len])?;
+        symbols.chunks_exact(width).enumerate().for_each(|(sample, row)| scatter(row, out, sample, batch));
+        Ok(())
+    }
+
+    fn fill_rows(&self, rows: &[usize], out: &mut [u32]) -> Result<(), DataError> {
+        let width = self.columns.len();
+        let mut symbols = vec![0; width];
+        for (sample, row) in rows.iter().enumerate() {
+            let len = width.min(self.sequence.len() - row * width);
+            self.sequence.read(row * width, &mut symbols[..len])?;
+            symbols[len..].fill(self.sequence.missing());
+            scatter(&symbols, out, sample, rows.len());
         }
         Ok(())
     }

@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// How a missing value is written.
 const MISSING: &str = "-1, `?` or an empty field";
 
+/// Bytes that a reader copies at a time.
+const BUFFER: usize = 8 << 10;
+
 /// The rows of a file.
 #[derive(Debug)]
 pub struct CsvRows {
@@ -124,11 +127,24 @@ impl Rows for CsvRows {
         }
         Ok(())
     }
+
+    fn fill_rows(&self, rows: &[usize], out: &mut [u32]) -> Result<(), DataError> {
+        let mut record = ByteRecord::new();
+        for (sample, row) in rows.iter().enumerate() {
+            let (start, line) = self.starts[*row];
+            let end = self.starts.get(row + 1).map_or(self.bytes.len(), |next| next.0 as usize);
+            let mut reader = reader(&self.bytes[start as usize..end], self.separator);
+            read(&self.path, &mut reader, &mut record)?;
+            self.decode(&record, line, out, rows.len(), sample)?;
+        }
+        Ok(())
+    }
 }
 
 fn reader(bytes: &[u8], separator: u8) -> Reader<&[u8]> {
     let mut builder = ReaderBuilder::new();
     builder.has_headers(false).flexible(true).trim(Trim::All).delimiter(separator);
+    builder.buffer_capacity(bytes.len().min(BUFFER));
     builder.from_reader(bytes)
 }
 

@@ -12,6 +12,14 @@ pub enum DataError {
     /// It cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// What stands behind its name is no range.
+    #[error("`{}`: `{range}` is not a range; write FILE@START..END with whole numbers, either of which may be left out or negative to count from the end", .name.display())]
+    Range {
+        /// The name with what stands behind it.
+        name: PathBuf,
+        /// What stands there.
+        range: String,
+    },
     /// There is nothing in it.
     #[error("`{}` is empty: expected {what}", .file.display())]
     Empty {
@@ -81,9 +89,9 @@ pub enum DataError {
 }
 
 impl DataError {
-    /// Whether the file could not be read at all.
+    /// Whether the file could not be read at all, or was not named well.
     pub fn is_file(&self) -> bool {
-        matches!(self, DataError::File(_))
+        matches!(self, DataError::File(_) | DataError::Range { .. })
     }
 
     pub(super) fn format(file: &Path, reason: impl Into<String>) -> DataError {

@@ -40,6 +40,26 @@ impl Rows for JoinedRows {
         }
         Ok(())
     }
+
+    fn fill_rows(&self, rows: &[usize], out: &mut [u32]) -> Result<(), DataError> {
+        let width = self.columns().len();
+        for (part, bounds) in self.starts.windows(2).enumerate() {
+            let own = |row: &usize| (bounds[0]..bounds[1]).contains(row);
+            let samples: Vec<usize> = (0..rows.len()).filter(|sample| own(&rows[*sample])).collect();
+            if samples.is_empty() {
+                continue;
+            }
+            let wanted: Vec<usize> = samples.iter().map(|sample| rows[*sample] - bounds[0]).collect();
+            let mut piece = vec![0; samples.len() * width];
+            self.parts[part].fill_rows(&wanted, &mut piece)?;
+            for (column, values) in piece.chunks_exact(samples.len()).enumerate() {
+                for (sample, value) in samples.iter().zip(values) {
+                    out[column * rows.len() + sample] = *value;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Sequences of one domain.
@@ -73,6 +93,13 @@ impl Sequence for JoinedSequence {
             values.extend(self.parts[part].fill(own)?);
         }
         Ok(values)
+    }
+
+    fn read(&self, start: usize, out: &mut [u32]) -> Result<(), DataError> {
+        for (part, own, at) in pieces(&self.starts, &(start..start + out.len())) {
+            self.parts[part].read(own.start, &mut out[at..][..own.len()])?;
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rows that a program made itself.
 
 use super::columns::{Cell, Columns};
-use super::{DataError, Rows};
+use super::{DataError, Rows, scatter};
 use danaus_artifact::signature::VariableArray;
 use std::ops::Range;
 use std::path::Path;
@@ -37,6 +37,11 @@ impl MemoryRows {
         }
         Ok(MemoryRows { columns, indices, len: rows.len() })
     }
+
+    fn row(&self, row: usize) -> &[u32] {
+        let width = self.columns.len();
+        &self.indices[row * width..][..width]
+    }
 }
 
 impl Rows for MemoryRows {
@@ -49,13 +54,13 @@ impl Rows for MemoryRows {
     }
 
     fn fill(&self, range: Range<usize>, out: &mut [u32]) -> Result<(), DataError> {
-        let width = self.columns.len();
         let batch = range.len();
-        for (sample, row) in range.enumerate() {
-            for column in 0..width {
-                out[column * batch + sample] = self.indices[row * width + column];
-            }
-        }
+        range.enumerate().for_each(|(sample, row)| scatter(self.row(row), out, sample, batch));
+        Ok(())
+    }
+
+    fn fill_rows(&self, rows: &[usize], out: &mut [u32]) -> Result<(), DataError> {
+        rows.iter().enumerate().for_each(|(sample, row)| scatter(self.row(*row), out, sample, rows.len()));
         Ok(())
     }
 }

@@ -32,11 +32,15 @@ pub struct Array {
     strides: Vec<usize>,
 }
 
+/// How a number is stored.
 #[derive(Clone, Copy, Debug)]
-struct Element {
-    kind: TypeChar,
-    size: usize,
-    big: bool,
+pub(super) struct Element {
+    /// Integers, floats, ..
+    pub kind: TypeChar,
+    /// Bytes.
+    pub size: usize,
+    /// Whether the most significant byte is first.
+    pub big: bool,
 }
 
 impl Array {
@@ -81,6 +85,19 @@ impl Array {
 
     fn with_header(path: &Path, bytes: Bytes, start: usize, header: &NpyHeader) -> Result<Array, DataError> {
         let (element, shape) = layout(path, header)?;
+        let strides = header.strides().iter().map(|stride| *stride as usize).collect();
+        Array::from_parts(path, bytes, start, element, shape, strides)
+    }
+
+    /// The array whose elements begin at a byte; strides count elements.
+    pub(super) fn from_parts(
+        path: &Path,
+        bytes: Bytes,
+        start: usize,
+        element: Element,
+        shape: Vec<usize>,
+        strides: Vec<usize>,
+    ) -> Result<Array, DataError> {
         let len = shape.iter().try_fold(element.size, |len, size| len.checked_mul(*size));
         let found = bytes.len() - start;
         if len.is_none_or(|len| found < len) {
@@ -88,7 +105,6 @@ impl Array {
             let reason = format!("the array is truncated: shape {shape:?} takes {expected} bytes, found {found}");
             return Err(DataError::format(path, reason));
         }
-        let strides = header.strides().iter().map(|stride| *stride as usize).collect();
         Ok(Array { path: path.to_path_buf(), bytes, start, element, shape, strides })
     }
 
@@ -118,6 +134,11 @@ impl Array {
             }),
             _ => Cell::Whole(bits.into()),
         }
+    }
+
+    /// How a missing value is written.
+    fn missing(&self) -> &'static str {
+        if self.element.kind == TypeChar::Uint { "not possible in an array of unsigned numbers" } else { MISSING }
     }
 
     /// The element at an offset, for messages.
@@ -216,6 +237,22 @@ impl NpyRows {
         }
         Ok(rows)
     }
+
+    fn gather(&self, rows: impl ExactSizeIterator<Item = usize>, out: &mut [u32]) -> Result<(), DataError> {
+        let batch = rows.len();
+        for (sample, row) in rows.enumerate() {
+            for (column, offset) in self.offsets.iter().enumerate() {
+                let offset = row * self.array.strides[0] + offset;
+                let index = self.columns.index(column, self.array.cell(offset)).ok_or_else(|| {
+                    let place = format!("row {row}, variable `{}`", self.columns.name(column));
+                    let domain = self.columns.domain(column);
+                    DataError::value(&self.array.path, place, self.array.show(offset), domain, self.array.missing())
+                })?;
+                out[column * batch + sample] = index;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Elements from a row's first value to the value of a column; columns count the last axis fastest.
@@ -239,18 +276,10 @@ impl Rows for NpyRows {
     }
 
     fn fill(&self, range: Range<usize>, out: &mut [u32]) -> Result<(), DataError> {
-        let batch = range.len();
-        for (sample, row) in range.enumerate() {
-            for (column, offset) in self.offsets.iter().enumerate() {
-                let offset = row * self.array.strides[0] + offset;
-                let index = self.columns.index(column, self.array.cell(offset)).ok_or_else(|| {
-                    let place = format!("row {row}, variable `{}`", self.columns.name(column));
-                    let domain = self.columns.domain(column);
-                    DataError::value(&self.array.path, place, self.array.show(offset), domain, MISSING)
-                })?;
-                out[column * batch + sample] = index;
-            }
-        }
-        Ok(())
+        self.gather(range, out)
+    }
+
+    fn fill_rows(&self, rows: &[usize], out: &mut [u32]) -> Result<(), DataError> {
+        self.gather(rows.iter().copied(), out)
     }
 }

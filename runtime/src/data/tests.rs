@@ -1,3 +1,11 @@
+mod compressed;
+mod gathered;
+mod idx;
+mod lines;
+mod parts;
+#[cfg(feature = "tokenizers")]
+mod tokenizer;
+
 use super::*;
 use danaus_artifact::signature::Domain;
 use npyz::WriterBuilder;
@@ -306,10 +314,10 @@ fn rows_in_memory() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_rows_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200), prefix in 0usize..4) {
-        let start: &[u8] = [&b""[..], b"\x93NUMPY\x01\x00\x46\x00{'descr': '<i2', 'fortran_order': False, 'shape': (2, ", b"PK\x03\x04", b"1,2\n"][prefix];
+    fn any_bytes_are_rows_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200), prefix in 0usize..6) {
+        let start: &[u8] = [&b""[..], b"\0\0\x08\x02\0\0\0", b"\x1f\x8b\x08", b"\x93NUMPY\x01\x00\x46\x00{'descr': '<i2', 'fortran_order': False, 'shape': (2, ", b"PK\x03\x04", b"1,2\n"][prefix];
         let file = Temporary::new("d", [start, &bytes].concat());
-        for kind in [TABLE, Kind::Text(Alphabet::Text8), Kind::Text(Alphabet::Lower), Kind::Tokens(None), Kind::Tokens(Some(TokenFormat::Npy)), Kind::Tokens(Some(TokenFormat::U32))] {
+        for kind in [TABLE, Kind::Lines(Lines::Text(Alphabet::Lower)), Kind::Lines(Lines::Tokens), Kind::Text(Alphabet::Text8), Kind::Text(Alphabet::Lower), Kind::Tokens(None), Kind::Tokens(Some(TokenFormat::Npy)), Kind::Tokens(Some(TokenFormat::U32))] {
             if let Ok(data) = rows(&file.path, &kind, &xs(2, 27)) {
                 prop_assert!(all(&*data.rows, 2).iter().flatten().all(|index| *index <= 27));
             }

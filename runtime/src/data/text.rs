@@ -1,10 +1,10 @@
 //! Text as a sequence of characters of an alphabet. Character `i` of the alphabet is value index `i`.
 
-use super::Sequence;
-use super::columns::Columns;
-use super::error::DataError;
+use super::fixed::{Code, Fixed};
+use super::selected::SelectedSequence;
 use super::symbols::{Decode, Fault, Symbols, line_and_column};
-use crate::files;
+use super::{Columns, Data, DataError, Sequence, Source, compressed, lines};
+use crate::files::{self, Bytes};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
@@ -99,7 +99,36 @@ fn chars(list: &str) -> Result<Alphabet, String> {
 
 /// Opens a text and checks every character. Line ends at the very end of the file are not part of it, unless the alphabet
 /// has them.
-pub fn open(path: &Path, alphabet: &Alphabet, columns: &Columns) -> Result<Box<dyn Sequence>, DataError> {
+pub(super) fn open(source: &Source, alphabet: &Alphabet, columns: &Columns) -> Result<Box<dyn Sequence>, DataError> {
+    let missing = missing(alphabet, columns)?;
+    let bytes = read(source.path(), alphabet)?;
+    let end = end(alphabet, &bytes);
+    let decoder = TextDecoder::new(source.path(), alphabet);
+    let sequence: Box<dyn Sequence> = match alphabet {
+        Alphabet::Lower => Box::new(Symbols::new(bytes, end, decoder, missing)?),
+        Alphabet::Chars(chars) if !chars.iter().all(char::is_ascii) => {
+            Box::new(Symbols::new(bytes, end, decoder, missing)?)
+        }
+        Alphabet::Bytes | Alphabet::Text8 | Alphabet::Chars(_) => {
+            Box::new(Fixed::new(bytes, end, ByteCode::new(decoder), missing)?)
+        }
+    };
+    if sequence.is_empty() {
+        return Err(DataError::Empty { file: source.path().into(), what: "text" });
+    }
+    SelectedSequence::of(sequence, source, "character")
+}
+
+/// Opens a text as a row for each line and checks every character. Line ends are not part of lines.
+pub(super) fn lines(source: &Source, alphabet: &Alphabet, columns: Columns) -> Result<Data, DataError> {
+    missing(alphabet, &columns)?;
+    let bytes = read(source.path(), alphabet)?;
+    let places = lines::places(&bytes);
+    lines::data(source, bytes, places, TextDecoder::new(source.path(), alphabet), "character", columns)
+}
+
+/// The index of a missing value, if the variables can hold the alphabet.
+fn missing(alphabet: &Alphabet, columns: &Columns) -> Result<u32, DataError> {
     let fail = |reason: String| DataError::Variables { what: "text", reason };
     let domain = columns.uniform().ok_or_else(|| fail("its variables have different domains".to_string()))?;
     if alphabet.len() > domain.size() {
@@ -110,13 +139,26 @@ pub fn open(path: &Path, alphabet: &Alphabet, columns: &Columns) -> Result<Box<d
         );
         return Err(fail(reason));
     }
+    Ok(domain.size() as u32)
+}
+
+/// The bytes of a file, which is not compressed unless it is read as bytes.
+fn read(path: &Path, alphabet: &Alphabet) -> Result<Bytes, DataError> {
     let bytes = files::read(path)?;
-    let decoder = TextDecoder::new(path, alphabet, &bytes);
-    let symbols = Symbols::new(bytes, decoder, domain.size() as u32)?;
-    if symbols.len() == 0 {
-        return Err(DataError::Empty { file: path.into(), what: "text" });
+    if *alphabet != Alphabet::Bytes {
+        compressed::refuse(path, &bytes)?;
     }
-    Ok(Box::new(symbols))
+    Ok(bytes)
+}
+
+/// Where a text ends.
+fn end(alphabet: &Alphabet, bytes: &[u8]) -> usize {
+    let is_line_end = |byte: &u8| match alphabet {
+        Alphabet::Bytes | Alphabet::Lower => false,
+        Alphabet::Text8 => matches!(byte, b'\n' | b'\r'),
+        Alphabet::Chars(chars) => matches!(byte, b'\n' | b'\r') && !chars.contains(&char::from(*byte)),
+    };
+    bytes.iter().rposition(|byte| !is_line_end(byte)).map_or(0, |last| last + 1)
 }
 
 struct TextDecoder {
@@ -124,28 +166,24 @@ struct TextDecoder {
     alphabet: Alphabet,
     /// For `Chars`.
     indices: BTreeMap<char, u32>,
-    end: usize,
+    /// Those of ASCII, which are most of most texts.
+    ascii: [Option<u32>; 128],
 }
 
 impl TextDecoder {
-    fn new(path: &Path, alphabet: &Alphabet, bytes: &[u8]) -> TextDecoder {
-        let indices = match alphabet {
+    fn new(path: &Path, alphabet: &Alphabet) -> TextDecoder {
+        let indices: BTreeMap<char, u32> = match alphabet {
             Alphabet::Chars(chars) => chars.iter().copied().zip(0..).collect(),
             _ => BTreeMap::new(),
         };
-        let keeps_lines = *alphabet == Alphabet::Bytes || *alphabet == Alphabet::Lower;
-        let mut end = bytes.len();
-        let is_line_end = |byte: u8| (byte == b'\n' || byte == b'\r') && !indices.contains_key(&char::from(byte));
-        while !keeps_lines && end > 0 && is_line_end(bytes[end - 1]) {
-            end -= 1;
-        }
-        TextDecoder { path: path.to_path_buf(), alphabet: alphabet.clone(), indices, end }
+        let ascii = std::array::from_fn(|byte| indices.get(&char::from(byte as u8)).copied());
+        TextDecoder { path: path.to_path_buf(), alphabet: alphabet.clone(), indices, ascii }
     }
 }
 
 impl Decode for TextDecoder {
     fn next(&self, bytes: &[u8], at: &mut usize) -> Option<Result<u32, Fault>> {
-        let rest = &bytes[*at..self.end];
+        let rest = &bytes[*at..];
         let byte = *rest.first()?;
         let start = *at;
         *at += 1;
@@ -163,6 +201,7 @@ impl Decode for TextDecoder {
                     Ok(0)
                 }
             },
+            Alphabet::Chars(_) if byte.is_ascii() => self.ascii[usize::from(byte)].ok_or(Fault(start..start + 1)),
             Alphabet::Chars(_) => {
                 let c = first_char(rest);
                 let len = c.map_or(1, char::len_utf8);
@@ -180,6 +219,39 @@ impl Decode for TextDecoder {
         };
         let (file, alphabet) = (self.path.clone(), self.alphabet.to_string());
         DataError::Character { file, line, column, found: show(bytes, place), alphabet, help }
+    }
+}
+
+/// An alphabet whose characters are single bytes: the index of each byte.
+struct ByteCode {
+    decoder: TextDecoder,
+    indices: [Option<u32>; 256],
+}
+
+impl ByteCode {
+    fn new(decoder: TextDecoder) -> ByteCode {
+        let index = |byte| decoder.next(&[byte as u8], &mut 0).and_then(Result::ok);
+        let indices = std::array::from_fn(index);
+        ByteCode { decoder, indices }
+    }
+}
+
+impl Code for ByteCode {
+    fn width(&self) -> usize {
+        1
+    }
+
+    fn index(&self, symbol: &[u8]) -> Option<u32> {
+        self.indices[usize::from(symbol[0])]
+    }
+
+    fn is_total(&self) -> bool {
+        self.indices.iter().all(Option::is_some)
+    }
+
+    fn explain(&self, bytes: &[u8], Fault(place): Fault) -> DataError {
+        let len = first_char(&bytes[place.start..]).map_or(1, char::len_utf8);
+        self.decoder.explain(bytes, Fault(place.start..place.start + len))
     }
 }
 

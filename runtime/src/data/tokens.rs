@@ -1,11 +1,12 @@
 //! Token ids as a sequence: a NumPy array with one axis, little-endian 16 or 32-bit numbers, or whole numbers in text.
 
-use super::Sequence;
 use super::columns::{Cell, Columns, index};
-use super::error::DataError;
+use super::fixed::{Code, Fixed};
 use super::npy::{self, Array};
+use super::selected::SelectedSequence;
 use super::symbols::{Decode, Fault, Symbols, line_and_column};
-use crate::files;
+use super::{Data, DataError, Sequence, Source, compressed, lines};
+use crate::files::{self, Bytes};
 use danaus_artifact::signature::Domain;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -40,11 +41,12 @@ impl FromStr for TokenFormat {
 
 /// Opens tokens and checks every one. Without a format: NumPy by its first bytes, `.u32` and `.u16` by name, `.bin` as 16-bit
 /// numbers, anything else as text.
-pub fn open(path: &Path, format: Option<TokenFormat>, columns: &Columns) -> Result<Box<dyn Sequence>, DataError> {
-    let domain = columns.uniform().ok_or_else(|| DataError::Variables {
-        what: "tokens",
-        reason: "its variables have different domains".to_string(),
-    })?;
+pub(super) fn open(
+    source: &Source,
+    format: Option<TokenFormat>,
+    columns: &Columns,
+) -> Result<Box<dyn Sequence>, DataError> {
+    let (path, domain) = (source.path(), domain(columns)?);
     let bytes = files::read(path)?;
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or("");
     let format = format.unwrap_or(match ending {
@@ -53,33 +55,56 @@ pub fn open(path: &Path, format: Option<TokenFormat>, columns: &Columns) -> Resu
         "u16" | "bin" => TokenFormat::U16,
         _ => TokenFormat::Text,
     });
-    let decoder = |size| TokenDecoder { path: path.to_path_buf(), domain, size };
-    let missing = domain.size() as u32;
     let sequence: Box<dyn Sequence> = match format {
         TokenFormat::Npy => Box::new(ArrayTokens::new(Array::new(path, bytes)?, path, domain)?),
-        TokenFormat::U16 => Box::new(Symbols::new(bytes, decoder(Some(2)), missing)?),
-        TokenFormat::U32 => Box::new(Symbols::new(bytes, decoder(Some(4)), missing)?),
-        TokenFormat::Text => Box::new(Symbols::new(bytes, decoder(None), missing)?),
+        TokenFormat::U16 => binary(path, bytes, domain, 2)?,
+        TokenFormat::U32 => binary(path, bytes, domain, 4)?,
+        TokenFormat::Text => {
+            compressed::refuse(path, &bytes)?;
+            let end = bytes.len();
+            let decoder = TokenDecoder { path: path.to_path_buf(), domain };
+            Box::new(Symbols::new(bytes, end, decoder, domain.size() as u32)?)
+        }
     };
     if sequence.is_empty() {
         return Err(DataError::Empty { file: path.into(), what: "tokens" });
     }
-    Ok(sequence)
+    SelectedSequence::of(sequence, source, "token")
 }
 
+/// Opens token ids in text as a row for each line and checks every one.
+pub(super) fn lines(source: &Source, columns: Columns) -> Result<Data, DataError> {
+    let (path, domain) = (source.path(), domain(&columns)?);
+    let bytes = files::read(path)?;
+    compressed::refuse(path, &bytes)?;
+    let places = lines::places(&bytes);
+    lines::data(source, bytes, places, TokenDecoder { path: path.to_path_buf(), domain }, "token", columns)
+}
+
+/// Little-endian numbers of `width` bytes.
+pub(super) fn binary(path: &Path, bytes: Bytes, domain: Domain, width: usize) -> Result<Box<dyn Sequence>, DataError> {
+    let end = bytes.len();
+    let code = Numbers { path: path.to_path_buf(), domain, width };
+    Ok(Box::new(Fixed::new(bytes, end, code, domain.size() as u32)?))
+}
+
+/// The domain of all variables.
+pub(super) fn domain(columns: &Columns) -> Result<Domain, DataError> {
+    columns.uniform().ok_or_else(|| DataError::Variables {
+        what: "tokens",
+        reason: "its variables have different domains".to_string(),
+    })
+}
+
+/// Whole numbers in text.
 struct TokenDecoder {
     path: PathBuf,
     domain: Domain,
-    /// Bytes of a token; none in text.
-    size: Option<usize>,
 }
 
 impl TokenDecoder {
     /// The bytes of the next token.
     fn token(&self, bytes: &[u8], at: usize) -> Range<usize> {
-        if let Some(size) = self.size {
-            return at..bytes.len().min(at + size);
-        }
         let start =
             bytes[at..].iter().position(|byte| !byte.is_ascii_whitespace()).map_or(bytes.len(), |skip| at + skip);
         let len = bytes[start..].iter().position(u8::is_ascii_whitespace);
@@ -87,15 +112,11 @@ impl TokenDecoder {
     }
 
     fn cell(&self, token: &[u8]) -> Cell {
-        match self.size {
-            Some(size) if size != token.len() => Cell::Other,
-            Some(_) => Cell::Whole(token.iter().rev().fold(0, |value, byte| value << 8 | i128::from(*byte))),
-            None if token == b"?" => Cell::Missing,
-            None => {
-                let text = std::str::from_utf8(token).unwrap_or("");
-                text.parse::<i64>().map_or(Cell::Other, |value| Cell::Whole(value.into()))
-            }
+        if token == b"?" {
+            return Cell::Missing;
         }
+        let text = std::str::from_utf8(token).unwrap_or("");
+        text.parse::<i64>().map_or(Cell::Other, |value| Cell::Whole(value.into()))
     }
 }
 
@@ -110,24 +131,39 @@ impl Decode for TokenDecoder {
     }
 
     fn explain(&self, bytes: &[u8], Fault(place): Fault) -> DataError {
+        let (line, column) = line_and_column(bytes, place.start);
+        let shown: String = String::from_utf8_lossy(&bytes[place]).chars().take(40).collect();
+        let place = format!("line {line}, column {column}");
+        DataError::value(&self.path, place, format!("`{shown}`"), self.domain, "-1, or `?`")
+    }
+}
+
+/// Little-endian numbers.
+pub(super) struct Numbers {
+    pub path: PathBuf,
+    pub domain: Domain,
+    pub width: usize,
+}
+
+impl Code for Numbers {
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn index(&self, symbol: &[u8]) -> Option<u32> {
+        let number = symbol.iter().rev().fold(0u32, |value, byte| value << 8 | u32::from(*byte));
+        index(self.domain, Cell::Whole(number.into()))
+    }
+
+    fn explain(&self, bytes: &[u8], Fault(place): Fault) -> DataError {
         let token = &bytes[place.clone()];
-        match self.size {
-            None => {
-                let (line, column) = line_and_column(bytes, place.start);
-                let shown: String = String::from_utf8_lossy(token).chars().take(40).collect();
-                let place = format!("line {line}, column {column}");
-                DataError::value(&self.path, place, format!("`{shown}`"), self.domain, "-1, or `?`")
-            }
-            Some(size) if token.len() < size => {
-                let reason = format!("the file has {} bytes, which is no multiple of {size}", bytes.len());
-                DataError::format(&self.path, reason)
-            }
-            Some(size) => {
-                let found = token.iter().rev().fold(0u64, |value, byte| value << 8 | u64::from(*byte));
-                let place = format!("token {}", place.start / size);
-                DataError::value(&self.path, place, found.to_string(), self.domain, "not possible in this format")
-            }
+        if token.len() < self.width {
+            let reason = format!("the file has {} bytes, which is no multiple of {}", bytes.len(), self.width);
+            return DataError::format(&self.path, reason);
         }
+        let found = token.iter().rev().fold(0u64, |value, byte| value << 8 | u64::from(*byte));
+        let place = format!("token {}", place.start / self.width);
+        DataError::value(&self.path, place, found.to_string(), self.domain, "not possible in this format")
     }
 }
 
@@ -167,5 +203,12 @@ impl Sequence for ArrayTokens {
 
     fn fill(&self, range: Range<usize>) -> Result<Vec<u32>, DataError> {
         (range.start..range.end.min(self.len())).map(|at| self.token(at)).collect()
+    }
+
+    fn read(&self, start: usize, out: &mut [u32]) -> Result<(), DataError> {
+        for (at, out) in (start..).zip(out) {
+            *out = self.token(at)?;
+        }
+        Ok(())
     }
 }

@@ -21,7 +21,7 @@ use danaus_runtime::session::Evaluation;
   danaus eval hmm.pcb --params hmm.safetensors --text lower --data novel.txt --stream")]
 pub struct Eval {
     /// Take all data as one long sequence through a chain, whatever length the chain was compiled for
-    #[arg(long, conflicts_with = "batch")]
+    #[arg(long, conflicts_with_all = ["batch", "cut"])]
     stream: bool,
 
     /// Print one JSON object

@@ -15,6 +15,7 @@ mod multiply;
 mod opt;
 mod passes;
 mod query;
+mod tokenize;
 
 use crate::failure::Failure;
 use clap::{Parser, Subcommand};
@@ -56,6 +57,8 @@ pub enum Verb {
     Multiply(multiply::Multiply),
     /// Turns trained dense weights into the closest Monarch weights
     Lower(lower::Lower),
+    /// Turns text into tokens and back
+    Tokenize(tokenize::Tokenize),
     /// Reads a model of another program
     Import(import::Import),
     /// Writes a model for another program
@@ -81,6 +84,7 @@ pub fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Eval(arguments) => eval::run(&arguments),
         Verb::Multiply(arguments) => multiply::run(&arguments),
         Verb::Lower(arguments) => lower::run(&arguments),
+        Verb::Tokenize(arguments) => tokenize::run(&arguments),
         Verb::Import(arguments) => import::run(&arguments),
         Verb::Export(arguments) => export::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
