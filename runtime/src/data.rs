@@ -42,6 +42,18 @@ pub trait Rows {
     /// Writes value indices as `[variables][rows of the range]`; a missing value is the number of values of its variable.
     fn fill(&self, range: Range<usize>, out: &mut [u32]) -> Result<(), DataError>;
 
+    /// Like [`fill`](Rows::fill), for rows in any order.
+    fn fill_rows(&self, rows: &[usize], out: &mut [u32]) -> Result<(), DataError> {
+        let mut one = vec![0; self.columns().len()];
+        for (sample, row) in rows.iter().enumerate() {
+            self.fill(*row..row + 1, &mut one)?;
+            for (column, value) in one.iter().enumerate() {
+                out[column * rows.len() + sample] = *value;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether there are no rows.
     fn is_empty(&self) -> bool {
         self.len() == 0
