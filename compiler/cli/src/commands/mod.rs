@@ -13,6 +13,8 @@ mod inspect;
 mod opt;
 mod passes;
 mod query;
+#[expect(dead_code, reason = "the verb is registered with the engine")]
+mod train;
 
 use crate::failure::Failure;
 use clap::{Parser, Subcommand};
