@@ -7,6 +7,9 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
+/// How the names of files begin that are being written.
+pub const TEMPORARY: &str = ".danaus-";
+
 /// A file could not be read or written.
 #[derive(Debug, Error)]
 #[error("cannot {action} `{}`: {}", .file.display(), reason(.error))]
@@ -111,7 +114,7 @@ fn write_whole(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<(
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let temporary = builder.prefix(".danaus-").tempfile_in(folder)?;
+    let temporary = builder.prefix(TEMPORARY).tempfile_in(folder)?;
     let mut buffered = BufWriter::with_capacity(1 << 20, temporary.as_file());
     content(&mut buffered)?;
     buffered.flush()?;

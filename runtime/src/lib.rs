@@ -9,6 +9,7 @@
 //! * [`artifact`]: artifacts on disk
 //! * [`tensors`], [`parameters`]: parameter files, random starts, derived parameters
 //! * [`data`]: rows of evidence from files, checked against the circuit's variables
+//! * [`evaluation`]: how likely data are, in the units people compare
 //! * `session`: a circuit on a device, and queries (needs the feature `cpu`, which is on unless turned off)
 //! * [`training`]: parameters that make data likely
 //! * [`exchange`]: checkpoints of other programs
@@ -16,6 +17,7 @@
 
 pub mod artifact;
 pub mod data;
+pub mod evaluation;
 pub mod exchange;
 pub mod files;
 pub mod memory;

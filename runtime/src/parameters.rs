@@ -51,6 +51,11 @@ pub struct Loaded {
 }
 
 impl Parameters {
+    /// Parameters with these values, in the order of a plan.
+    pub fn new(values: Vec<Vec<f32>>) -> Parameters {
+        Parameters { values }
+    }
+
     /// By index of the plan's parameters.
     pub fn values(&self) -> &[Vec<f32>] {
         &self.values

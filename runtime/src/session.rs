@@ -3,18 +3,17 @@
 //! Memory does not grow with the number of rows: they are read, evaluated and handed on batch by batch. Rows never
 //! influence each other; a row that the circuit gives probability 0 has log-likelihood `-inf`, and the others are what they are.
 
-mod evaluation;
 #[cfg(test)]
 mod tests;
 
-pub use evaluation::Evaluation;
+pub use crate::evaluation::Evaluation;
 
 use crate::data::{DataError, Rows, Sequence};
+use crate::evaluation::Tally;
 use crate::memory::{self, MemoryError};
 use crate::parameters::Parameters;
 use danaus_artifact::plan::Plan;
 use danaus_kernels::{KernelError, Program, Stats, pack, pack_len};
-use evaluation::Tally;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::time::Instant;
@@ -64,6 +63,11 @@ impl Session {
         let program = Program::new(plan.clone(), &pack(&plan, parameters.values()))?;
         let variables = plan.variables.iter().map(|array| array.len()).sum();
         Ok(Session { plan, program, variables })
+    }
+
+    /// Replaces the numbers of all parameters, in the order of the plan.
+    pub fn set_parameters(&mut self, values: &[Vec<f32>]) -> Result<(), SessionError> {
+        Ok(self.program.set_parameters(&pack(&self.plan, values))?)
     }
 
     /// The plan.

@@ -4,6 +4,9 @@ use crate::output::say;
 use std::fmt::Display;
 use std::process::ExitCode;
 
+/// The exit code after Ctrl-C: 128 and the number of the signal, as shells have it.
+pub const STOPPED: u8 = 130;
+
 /// The end of a command that could not do its work.
 #[derive(Debug)]
 pub enum Failure {
@@ -13,6 +16,8 @@ pub enum Failure {
     Usage(String),
     /// The program is wrong and the messages about it have been printed: exit code 1.
     Reported,
+    /// The user stopped it, and it ended in order: exit code 130.
+    Stopped(String),
     /// Nobody reads the output any more: the command ends quietly, as it would have.
     Closed,
 }
@@ -38,6 +43,10 @@ impl Failure {
             Failure::Usage(message) => {
                 say(format_args!("error: {message}"));
                 ExitCode::from(2)
+            }
+            Failure::Stopped(message) => {
+                say(format_args!("{message}"));
+                ExitCode::from(STOPPED)
             }
             Failure::Reported => ExitCode::from(1),
             Failure::Closed => ExitCode::SUCCESS,

@@ -14,7 +14,7 @@
 //!
 //! Modules in reading order: [`arguments`] and [`commands`]; [`loader`], [`program`] and [`model`] (from a file to a plan);
 //! [`evidence`] and [`session`] (parameters, data, queries);
-//! [`inspect`]; [`messages`], [`table`], [`output`], [`failure`], [`crash`].
+//! [`training`]; [`inspect`]; [`messages`], [`table`], [`output`], [`failure`], [`crash`].
 
 mod arguments;
 mod commands;
@@ -29,6 +29,7 @@ mod output;
 mod program;
 mod session;
 mod table;
+mod training;
 
 use clap::Parser;
 use std::process::ExitCode;

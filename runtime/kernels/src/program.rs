@@ -86,6 +86,21 @@ impl Program {
         Ok(program)
     }
 
+    /// Replaces the packed parameters.
+    pub fn set_parameters(&mut self, packed: &[f32]) -> Result<(), KernelError> {
+        if packed.len() != pack_len(&self.plan) {
+            return Err(KernelError::Parameters { expected: pack_len(&self.plan), found: packed.len() });
+        }
+        if packed.is_empty() {
+            return Ok(());
+        }
+        self.packed = self.client.create_from_slice(f32::as_bytes(packed));
+        if let Some(session) = &mut self.session {
+            session.memory.packed = self.packed.clone();
+        }
+        Ok(())
+    }
+
     /// Uses at most this many cores from now on; at first all are used.
     pub fn limit_cores(&mut self, cores: usize) {
         let all = self.client.properties().hardware.max_units_per_cube.max(1) as usize;

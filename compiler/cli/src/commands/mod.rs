@@ -16,6 +16,7 @@ mod opt;
 mod passes;
 mod query;
 mod tokenize;
+mod train;
 
 use crate::failure::Failure;
 use clap::{Parser, Subcommand};
@@ -53,6 +54,8 @@ pub enum Verb {
     Query(query::Query),
     /// Says how likely a model finds data: mean log-likelihood, bits per dimension
     Eval(eval::Eval),
+    /// Trains a model: parameters that make data likely
+    Train(train::Train),
     /// Starts a product of circuits from the parameters of its factors
     Multiply(multiply::Multiply),
     /// Turns trained dense weights into the closest Monarch weights
@@ -82,6 +85,7 @@ pub fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Inspect(arguments) => inspect::run(&arguments),
         Verb::Query(arguments) => query::run(&arguments),
         Verb::Eval(arguments) => eval::run(&arguments),
+        Verb::Train(arguments) => train::run(&arguments),
         Verb::Multiply(arguments) => multiply::run(&arguments),
         Verb::Lower(arguments) => lower::run(&arguments),
         Verb::Tokenize(arguments) => tokenize::run(&arguments),

@@ -1,6 +1,6 @@
 //! How likely a circuit finds data, in the units people compare.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::f64::consts::LN_2;
 
 /// The likelihood of a data set.
@@ -28,8 +28,8 @@ pub struct Evaluation {
 }
 
 /// A running evaluation.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tally {
     rows: usize,
     observed: u64,
     impossible: usize,
@@ -38,7 +38,7 @@ pub(super) struct Tally {
 
 impl Tally {
     /// Counts the values of evidence `[variables][rows]` that are not missing.
-    pub(super) fn observe(&mut self, evidence: &[u32], missing: &[u32]) {
+    pub fn observe(&mut self, evidence: &[u32], missing: &[u32]) {
         let rows = evidence.len() / missing.len().max(1);
         let per_variable = evidence.chunks_exact(rows.max(1)).zip(missing);
         self.observed += per_variable
@@ -47,7 +47,7 @@ impl Tally {
     }
 
     /// Adds a row's log-likelihood.
-    pub(super) fn row(&mut self, log_likelihood: f64) {
+    pub fn row(&mut self, log_likelihood: f64) {
         self.rows += 1;
         if log_likelihood == f64::NEG_INFINITY {
             self.impossible += 1;
@@ -56,8 +56,18 @@ impl Tally {
         }
     }
 
+    /// Rows so far.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The rows that are possible, so far.
+    pub fn possible(&self) -> usize {
+        self.rows - self.impossible
+    }
+
     /// The result. Without rows, means are not numbers.
-    pub(super) fn finish(self, seconds: f64) -> Evaluation {
+    pub fn finish(self, seconds: f64) -> Evaluation {
         let possible = self.rows - self.impossible;
         let total = if self.impossible > 0 { f64::NEG_INFINITY } else { self.sum };
         // Nothing observed is certain: zero bits, not -0 or 0 / 0.

@@ -1,0 +1,77 @@
+//! Expectation-maximization. With the step size `a`, and `N` the node flow that a row remembers, at first 0:
+//!
+//! ```text
+//! theta'_j = ((1 - a) N theta_j + a (F_j + c / n)) / ((1 - a) N + a (f + c))
+//! N'       =  (1 - a) N + a (f + c)
+//! ```
+//!
+//! With `a = 1` this is full-batch EM, `(F_j + c / n) / (f + c)`, which never lowers the likelihood of the rows that the flows
+//! are from when `c = 0` (Dempster, Laird and Rubin, 1977; for circuits: Peharz, Gens, Pernkopf and Domingos, 2016). With `a < 1` it is
+//! stepwise EM (Sato and Ishii, 2000; Cappe and Moulines, 2009): `N theta` is a running mean of the flows of all updates so far. Without
+//! pseudocount it is the update of the public code of "Scaling Probabilistic Circuits via Monarch Matrices" (ICML 2025), which
+//! remembers row sums between updates in the same way.
+//!
+//! # Design
+//!
+//! * The first update has nothing to remember: it takes the maximum for its rows, whatever its step size.
+//! * The pseudocount is imagined flow of every update. It is scaled by `a` as the real flow is, so that it means the same for
+//!   every step size; added unscaled, it would outweigh the data where the step size goes to zero.
+//! * A row without flow in an update keeps its numbers. What it remembers fades as if it had been part of the update.
+
+use super::rows::{Trained, prepare, trained};
+use super::{Optimizer, State, Update};
+use rayon::prelude::*;
+
+/// Expectation-maximization. The buffer of its state holds the remembered node flows.
+#[derive(Debug)]
+pub struct Em {
+    pseudocount: f64,
+    state: State,
+}
+
+impl Em {
+    /// At the start of a run.
+    pub fn new(pseudocount: f64) -> Em {
+        Em { pseudocount, state: State::default() }
+    }
+}
+
+impl Optimizer for Em {
+    fn update(&mut self, update: &Update<'_>, values: &mut [Vec<f32>]) {
+        prepare(&mut self.state, update, 1, true);
+        self.state.updates += 1;
+        if update.step == 0.0 {
+            return;
+        }
+        for trained in trained(update, values) {
+            let node_flows = &mut self.state.buffers[0][trained.idx];
+            update_parameter(trained, node_flows, update.step, self.pseudocount);
+        }
+    }
+
+    fn state(&self) -> &State {
+        &self.state
+    }
+
+    fn restore(&mut self, state: State) {
+        self.state = state;
+    }
+}
+
+fn update_parameter(trained: Trained<'_>, node_flows: &mut [f64], step: f64, pseudocount: f64) {
+    let Trained { form, values, flows, .. } = trained;
+    let imagined = pseudocount / form.columns as f64;
+    let rows = values.par_chunks_exact_mut(form.columns).zip(flows.par_chunks_exact(form.columns));
+    rows.zip(node_flows).with_min_len(form.grain()).for_each_init(Vec::new, |masses, ((row, flows), node_flow)| {
+        let flow: f64 = flows.iter().sum();
+        let kept = (1.0 - step) * *node_flow;
+        if flow == 0.0 {
+            *node_flow = kept;
+            return;
+        }
+        form.read(row, masses);
+        masses.iter_mut().zip(flows).for_each(|(mass, flow)| *mass = kept * *mass + step * (flow + imagined));
+        form.write(masses, row);
+        *node_flow = kept + step * (flow + pseudocount);
+    });
+}

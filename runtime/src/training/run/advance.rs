@@ -1,0 +1,119 @@
+//! One segment of a run, and what follows it: an update, the end of an epoch.
+
+use super::Run;
+use crate::training::error::TrainError;
+use crate::training::flows::FlowSource;
+use crate::training::likelihood::Likelihood;
+use crate::training::optimizer::Update;
+use crate::training::order::order;
+
+type Failed<S, L> = TrainError<<S as FlowSource>::Error, <L as Likelihood>::Error>;
+
+impl<S: FlowSource, L: Likelihood> Run<'_, S, L> {
+    /// Goes on to the next place where the run can be left.
+    pub(super) fn advance(&mut self) -> Result<(), Failed<S, L>> {
+        self.gather_segment()?;
+        let row = self.state.progress.row as usize;
+        let rows = self.task.train.len();
+        if row == rows || row.is_multiple_of(self.task.config.rows_per_update(rows)) {
+            self.update()?;
+        }
+        if row == rows { self.end_epoch() } else { Ok(()) }
+    }
+
+    /// Gathers chunks up to the end of the segment or of the update, and takes their flows.
+    fn gather_segment(&mut self) -> Result<(), Failed<S, L>> {
+        let rows = self.task.train.len();
+        self.prepare_order(rows);
+        let per_update = self.task.config.rows_per_update(rows);
+        let first = self.state.progress.row as usize;
+        let update_end = ((first / per_update + 1) * per_update).min(rows);
+        let end = update_end.min(first + self.segment * self.task.chunk);
+        let mut evidence = vec![0; self.missing.len() * self.task.chunk.min(end - first)];
+        for at in (first..end).step_by(self.task.chunk) {
+            let len = self.task.chunk.min(end - at);
+            let evidence = &mut evidence[..self.missing.len() * len];
+            self.gather(at, len, evidence)?;
+        }
+        let flows = self.source.take().map_err(TrainError::Flows)?;
+        self.add(flows)
+    }
+
+    fn prepare_order(&mut self, rows: usize) {
+        let epoch = self.state.progress.epoch;
+        if self.task.config.shuffle && self.order.0 != epoch {
+            self.order = (epoch, order(rows, self.task.config.seed, epoch));
+        }
+    }
+
+    /// Reads and gathers one chunk.
+    fn gather(&mut self, at: usize, len: usize, evidence: &mut [u32]) -> Result<(), Failed<S, L>> {
+        let numbers: Vec<usize> = if self.task.config.shuffle {
+            self.task.train.fill_rows(&self.order.1[at..at + len], evidence)?;
+            self.order.1[at..at + len].to_vec()
+        } else {
+            self.task.train.fill(at..at + len, evidence)?;
+            (at..at + len).collect()
+        };
+        let found = self.source.gather(evidence, len).map_err(TrainError::Flows)?;
+        assert_eq!(found.len(), len, "there is a log-likelihood for every row");
+        if let Some(at) = found.iter().position(|value| !(*value < f64::INFINITY)) {
+            let place = format!("row {} of the training data", numbers[at]);
+            return Err(TrainError::Number { what: "log-likelihood", place, found: found[at] });
+        }
+        self.state.progress.take(&numbers, evidence, &self.missing, &found);
+        self.state.progress.row += len as u64;
+        self.observer.gathered(self.position());
+        Ok(())
+    }
+
+    /// Adds flows to those of the update that is under way.
+    fn add(&mut self, flows: Vec<Vec<f64>>) -> Result<(), Failed<S, L>> {
+        for (parameter, flows) in self.source.plan().parameters.iter().zip(&flows) {
+            if let Some(at) = flows.iter().position(|flow| !(0.0..f64::INFINITY).contains(flow)) {
+                let place = format!("number {at} of parameter `{}`", parameter.name);
+                return Err(TrainError::Number { what: "flow", place, found: flows[at] });
+            }
+        }
+        if self.state.flows.is_empty() {
+            self.state.flows = flows;
+            return Ok(());
+        }
+        for (sums, flows) in self.state.flows.iter_mut().zip(&flows) {
+            sums.iter_mut().zip(flows).for_each(|(sum, flow)| *sum += flow);
+        }
+        Ok(())
+    }
+
+    /// Makes new parameters from the flows gathered. Rows that are all impossible change nothing.
+    fn update(&mut self) -> Result<(), Failed<S, L>> {
+        let rows = self.task.train.len();
+        let per_epoch = rows.div_ceil(self.task.config.rows_per_update(rows)) as u64;
+        let total = per_epoch.saturating_mul(self.task.config.epochs);
+        let step = self.task.config.schedule.at(self.state.progress.updates, per_epoch, total);
+        let flows = std::mem::take(&mut self.state.flows);
+        let tally = std::mem::take(&mut self.state.progress.in_update);
+        if tally.possible() > 0 {
+            let top_down = if self.optimizer.wants_top_down() { Some(self.top_down()?) } else { None };
+            let update = Update {
+                parameters: &self.source.plan().parameters,
+                flows: &flows,
+                top_down: top_down.as_deref(),
+                rows: tally.possible() as f64,
+                step,
+            };
+            self.optimizer.update(&update, &mut self.state.values);
+            self.source.set_parameters(&self.state.values).map_err(TrainError::Flows)?;
+        }
+        self.state.progress.updates += 1;
+        self.state.progress.step = step;
+        self.after_update(&tally)
+    }
+
+    /// The flows of one row of which nothing is observed.
+    fn top_down(&mut self) -> Result<Vec<Vec<f64>>, Failed<S, L>> {
+        let evidence = self.missing.clone();
+        self.source.gather(&evidence, 1).map_err(TrainError::Flows)?;
+        self.source.take().map_err(TrainError::Flows)
+    }
+}
