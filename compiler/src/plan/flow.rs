@@ -58,6 +58,8 @@ struct State<'g> {
     graph: &'g LayerGraph,
     live: Vec<bool>,
     places: Vec<Vec<Rows>>,
+    /// Where the values of sums stand before their epilogues.
+    sums: Vec<Vec<Rows>>,
     /// The loop of each scan.
     loops: BTreeMap<LayerId, usize>,
     /// The rows of the frame given away so far, in a body.
@@ -67,7 +69,7 @@ struct State<'g> {
 impl<'g> State<'g> {
     fn new(graph: &'g LayerGraph, frame: Option<u32>) -> Self {
         let places = vec![Vec::new(); graph.len()];
-        State { graph, live: live(graph), places, loops: BTreeMap::new(), frame }
+        State { graph, live: live(graph), sums: places.clone(), places, loops: BTreeMap::new(), frame }
     }
 
     fn place(&self, part: PartRef) -> Rows {

@@ -17,6 +17,8 @@
 //!
 //! **Records** are lists of [`Word`]s; a runtime makes numbers of them, for each iteration of a loop.
 //!
+//! **Sums** have no epilogues here: the value of the sum itself is needed again, and what is added to it is a product of its own.
+//!
 //! **Counts.** A weight's count is its flow divided by the weight, `sum of F[o] * exp(s[i] - t[o])`, so that weights of zero
 //! are no special case while counting; a table's and a mixing weight's count is the flow itself. The column
 //! `values` of a table counts units whose variable is missing.
@@ -145,7 +147,8 @@ pub enum FlowKernel {
     /// A kernel of the kernel plan, on values or on flows.
     Layer(Kernel),
     /// Flows of a block-diagonal sum: of its prologue's operands, and of its weights.
-    /// Record: value's row, weights, counts, flow's row, row of the prologue's flow, then the operands as in the kernel plan.
+    /// Record: value's row, weights, counts, flow's row, row of the prologue's flow, then the prologue's operands as in the kernel
+    /// plan. The sum has no epilogue.
     /// Group: first member, end of members.
     Stage(StageFlow),
     /// Flows of a mixture. Record: value's row, weights, counts, flow's row, then for each part its row and the row of its flow.
@@ -187,10 +190,6 @@ pub struct StageFlow {
     pub prologue_parts: u32,
     /// Operands added before the sum: table columns.
     pub prologue_inputs: u32,
-    /// Operands added after the sum: arena parts.
-    pub epilogue_parts: u32,
-    /// Operands added after the sum: table columns.
-    pub epilogue_inputs: u32,
     /// Inputs in a register tile: the tile of the transposed panels.
     pub tile: u32,
     /// Inputs per work item, a multiple of the tile and of [`CHUNK`] unless it is all of them.
@@ -204,11 +203,7 @@ impl FlowKernel {
     pub fn record_len(&self) -> (usize, usize) {
         match self {
             FlowKernel::Layer(kernel) => (kernel.record_len(), 0),
-            FlowKernel::Stage(stage) => {
-                let parts = stage.prologue_parts + stage.epilogue_parts;
-                let inputs = stage.prologue_inputs + stage.epilogue_inputs;
-                (5 + parts as usize + 4 * inputs as usize, 2)
-            }
+            FlowKernel::Stage(stage) => (5 + stage.prologue_parts as usize + 4 * stage.prologue_inputs as usize, 2),
             FlowKernel::Mixing { inputs, .. } => (4 + 2 * *inputs as usize, 2),
             FlowKernel::Kronecker { widths } => (1 + widths.len(), 0),
             FlowKernel::Table { .. } => (2, 4),

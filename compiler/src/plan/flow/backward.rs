@@ -1,5 +1,6 @@
 //! The backward pass of the flow plan: every layer's flow from the edges of its users, then the edges of its operands.
 
+use super::forward::without_epilogue;
 use super::rows::{PendingStep, PendingWord, Rows};
 use super::schedule::stage_flow;
 use super::{Builder, State};
@@ -133,16 +134,13 @@ impl<'a> Builder<'a> {
         edges: &mut Edges,
         readers: &mut Vec<Reader>,
     ) -> PendingStep {
-        let Kernel::Stage(stage) = kernel_of(layer, state.graph, self.circuit, &self.target) else {
+        let (layer, epilogues) = without_epilogue(layer);
+        let Kernel::Stage(stage) = kernel_of(&layer, state.graph, self.circuit, &self.target) else {
             panic!("a sum is a stage")
         };
-        let (order, groups) = groups(layer);
+        let (order, groups) = groups(&layer);
         let kernel = stage_flow(&stage, groups.len(), &self.target);
         let width = (stage.blocks * stage.inputs) as usize;
-        let before = match &layer.op {
-            Op::Stage(stage) => stage.prologue,
-            _ => 1,
-        };
         let mut words = Vec::new();
         for &index in &order {
             let (member, flow) = (&layer.members[index], flows[index]);
@@ -151,14 +149,13 @@ impl<'a> Builder<'a> {
             let layout = Layout::Transposed { tile: kernel.tile };
             let weights = self.packs.offset(member.parameters[0], parameter, layout);
             let counts = self.count(member.parameters[0]);
-            let value = state.place(PartRef { layer: id, part: index as u32 });
+            let value = state.sums[id.0 as usize][index];
             [value, flow, below].iter().for_each(|&rows| self.touch(rows));
             words.extend([PendingWord::Rows(value), PendingWord::Value(weights), PendingWord::Value(counts)]);
             words.extend([PendingWord::Rows(flow), PendingWord::Rows(below)]);
-            self.operands_of(layer, member, state, &mut words);
-            let (prologue, epilogue) = member.operands.split_at(before);
-            hand_on(prologue, below, edges, readers);
-            hand_on(epilogue, flow, edges, readers);
+            self.operands_of(&member.operands, state, &mut words);
+            hand_on(&member.operands, below, edges, readers);
+            hand_on(&epilogues[index], flow, edges, readers);
         }
         words.extend(groups.iter().flat_map(|range| range.map(PendingWord::Value)));
         let kernel = FlowKernel::Stage(kernel);

@@ -24,24 +24,55 @@ impl<'a> Builder<'a> {
                     state.places[id.0 as usize] = vec![result];
                     steps.push(PendingStep::Loop(index));
                 }
-                _ => steps.push(PendingStep::Launch(self.layer_forward(id, layer, state))),
+                _ => steps.extend(self.layer_forward(id, layer, state).into_iter().map(PendingStep::Launch)),
             }
         }
         steps
     }
 
-    fn layer_forward(&mut self, id: LayerId, layer: &Layer, state: &mut State<'a>) -> PendingLaunch {
+    /// The launch of a layer; for a sum with an epilogue two, that of the sum and that of the product around it.
+    fn layer_forward(&mut self, id: LayerId, layer: &Layer, state: &mut State<'a>) -> Vec<PendingLaunch> {
+        let (layer, epilogues) = without_epilogue(layer);
         let out: Vec<Rows> = layer.members.iter().map(|_| self.value(layer.width, state)).collect();
-        let kernel = kernel_of(layer, state.graph, self.circuit, &self.target);
+        let kernel = kernel_of(&layer, state.graph, self.circuit, &self.target);
         let mut words = Vec::new();
         for (member, &rows) in layer.members.iter().zip(&out) {
             let weights = self.weights(member, &kernel);
             self.touch(rows);
             words.extend([PendingWord::Rows(rows), PendingWord::Value(weights)]);
-            self.operands_of(layer, member, state, &mut words);
+            self.operands_of(&member.operands, state, &mut words);
+        }
+        let mut launches = vec![self.launch(FlowKernel::Layer(kernel), layer.members.len(), 0, words, id.to_string())];
+        state.sums[id.0 as usize] = out.clone();
+        state.places[id.0 as usize] = out;
+        if epilogues.iter().any(|operands| !operands.is_empty()) {
+            launches.push(self.epilogue(id, layer.width, &epilogues, state));
+        }
+        launches
+    }
+
+    /// The product of the sums of a layer and what their epilogues add.
+    fn epilogue(
+        &mut self,
+        id: LayerId,
+        width: usize,
+        epilogues: &[Vec<Operand>],
+        state: &mut State<'a>,
+    ) -> PendingLaunch {
+        let (parts, inputs) = split(&epilogues[0]);
+        let kernel =
+            Kernel::Product { width: width as u32, parts: 1 + parts.len() as u32, inputs: inputs.len() as u32 };
+        let mut words = Vec::new();
+        let mut out = Vec::with_capacity(epilogues.len());
+        for (index, operands) in epilogues.iter().enumerate() {
+            let (rows, sum) = (self.value(width, state), state.sums[id.0 as usize][index]);
+            [rows, sum].iter().for_each(|&rows| self.touch(rows));
+            words.extend([PendingWord::Rows(rows), PendingWord::Value(0), PendingWord::Rows(sum)]);
+            self.operands_of(operands, state, &mut words);
+            out.push(rows);
         }
         state.places[id.0 as usize] = out;
-        self.launch(FlowKernel::Layer(kernel), layer.members.len(), 0, words, id.to_string())
+        self.launch(FlowKernel::Layer(kernel), epilogues.len(), 0, words, format!("{id} epilogue"))
     }
 
     /// Ends a launch.
@@ -71,29 +102,16 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The operands of a member as the record has them: for a stage those of the prologue first.
-    pub(super) fn operands_of(
-        &mut self,
-        layer: &Layer,
-        member: &Member,
-        state: &State<'a>,
-        words: &mut Vec<PendingWord>,
-    ) {
-        let before = match &layer.op {
-            Op::Stage(stage) => stage.prologue,
-            _ => member.operands.len(),
-        };
-        let (prologue, epilogue) = member.operands.split_at(before);
-        for side in [prologue, epilogue] {
-            let (parts, inputs) = split(side);
-            for part in parts {
-                let rows = state.place(part);
-                self.touch(rows);
-                words.push(PendingWord::Rows(rows));
-            }
-            for input in inputs {
-                self.input(input, words);
-            }
+    /// Operands as a record has them: parts, then inputs.
+    pub(super) fn operands_of(&mut self, operands: &[Operand], state: &State<'a>, words: &mut Vec<PendingWord>) {
+        let (parts, inputs) = split(operands);
+        for part in parts {
+            let rows = state.place(part);
+            self.touch(rows);
+            words.push(PendingWord::Rows(rows));
+        }
+        for input in inputs {
+            self.input(input, words);
         }
     }
 
@@ -176,4 +194,16 @@ impl<'a> Builder<'a> {
         let kernel = FlowKernel::Layer(Kernel::Product { width: width as u32, parts, inputs: 0 });
         self.launch(kernel, sums.len(), 0, words, label)
     }
+}
+
+/// A layer without the epilogues of its sums, and the epilogue of each member.
+pub(super) fn without_epilogue(layer: &Layer) -> (Layer, Vec<Vec<Operand>>) {
+    let mut layer = layer.clone();
+    let before = match &layer.op {
+        Op::Stage(stage) => stage.prologue,
+        _ => usize::MAX,
+    };
+    let cut = |member: &mut Member| member.operands.split_off(before.min(member.operands.len()));
+    let epilogues = layer.members.iter_mut().map(cut).collect();
+    (layer, epilogues)
 }

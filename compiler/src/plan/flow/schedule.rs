@@ -36,8 +36,6 @@ pub(super) fn stage_flow(stage: &StageKernel, groups: usize, target: &Target) ->
         rows: stage.rows,
         prologue_parts: stage.prologue_parts,
         prologue_inputs: stage.prologue_inputs,
-        epilogue_parts: stage.epilogue_parts,
-        epilogue_inputs: stage.epilogue_inputs,
         tile: tile as u32,
         chunk: chunk as u32,
         vectors: vectors as u32,

@@ -91,8 +91,8 @@ fn forward_kernel(stage: &StageFlow) -> StageKernel {
         rows: stage.rows,
         prologue_parts: stage.prologue_parts,
         prologue_inputs: stage.prologue_inputs,
-        epilogue_parts: stage.epilogue_parts,
-        epilogue_inputs: stage.epilogue_inputs,
+        epilogue_parts: 0,
+        epilogue_inputs: 0,
         schedule: Schedule::Narrow,
     }
 }
@@ -196,13 +196,9 @@ impl Records<'_> {
                 part(record[3], after, false)?;
                 part(record[4], before, true)?;
                 self.stage_weights(stage, record)?;
-                let (parts, rest) = record[5..].split_at(stage.prologue_parts as usize);
+                let (parts, inputs) = record[5..].split_at(stage.prologue_parts as usize);
                 parts.iter().try_for_each(|&row| part(row, before, false))?;
-                let (inputs, rest) = rest.split_at(4 * stage.prologue_inputs as usize);
-                self.checker.inputs(inputs, before, &(0..1))?;
-                let (parts, inputs) = rest.split_at(stage.epilogue_parts as usize);
-                parts.iter().try_for_each(|&row| part(row, after, false))?;
-                self.checker.inputs(inputs, after, &(0..1))
+                self.checker.inputs(inputs, before, &(0..1))
             }
             FlowKernel::Mixing { width, inputs } => {
                 let units = u64::from(*width);

@@ -130,8 +130,6 @@ impl FlowConfig {
 
 fn stage_config(stage: &StageFlow, record: usize, layout: Layout) -> StageFlowConfig {
     let prologue = list(5, stage.prologue_parts, 5 + stage.prologue_parts as usize, stage.prologue_inputs);
-    let after = prologue.inputs_at + 4 * prologue.inputs;
-    let epilogue = list(after, stage.epilogue_parts, after + stage.epilogue_parts as usize, stage.epilogue_inputs);
     let [outputs, chunk] = [stage.outputs, stage.chunk].map(|size| size as usize);
     let columns = chunk.next_multiple_of(CHUNK) / layout.lanes;
     let (count_outputs, count_vectors) = count_tile(outputs, columns);
@@ -142,15 +140,24 @@ fn stage_config(stage: &StageFlow, record: usize, layout: Layout) -> StageFlowCo
         inputs: stage.inputs as usize,
         rows: stage.rows as usize,
         prologue,
-        epilogue,
         record,
         tile: stage.tile as usize,
         chunk,
+        together: together(stage),
         vectors: (stage.vectors as usize).min(layout.tile),
         lanes: layout.lanes,
         count_outputs,
         count_vectors,
     }
+}
+
+/// Blocks of a work item: as many as are side by side in memory, up to eight, if there is enough work for all cores.
+fn together(stage: &StageFlow) -> usize {
+    let (blocks, distinct, rows) = (stage.blocks as usize, stage.distinct as usize, stage.rows as usize);
+    if blocks != distinct || rows == 1 {
+        return 1;
+    }
+    [8, 4, 2].into_iter().find(|&count| rows % count == 0 && distinct / count >= 8).unwrap_or(1)
 }
 
 /// The register tile of counts, outputs by vectors of inputs, with the least loads and overhang per multiplication.

@@ -2,14 +2,15 @@
 //!
 //! # Design
 //!
-//! A work item is (group of members that share weights, distinct block, chunk of inputs). For each member, each block with
+//! A work item is (group of members that share weights, run of distinct blocks, chunk of inputs). For each member, each block with
 //! these weights and each tile of samples it takes the maximum `m` of the block's inputs `s`, leaves `E = exp(s - m)` of
 //! its chunk and the ratios `Q = F * exp(m - t)` of all outputs in scratch memory, and multiplies twice in register tiles:
 //!
 //! * `sum over o of W[o, i] * Q[o]`, times `E[i]`, is the flow of input `i`: the lanes are samples
 //! * `sum over samples of Q[o] * E[i]` is added to the counts: the lanes are inputs, so `E` is transposed first
 //!
-//! What the sum gave before its epilogue is `t = out - epilogue`.
+//! The store of the forward pass is permuted: outputs of a block lie far apart, those of neighboring blocks side by side. So the
+//! ratios of several blocks are computed together, or each would wait for memory.
 //!
 //! **Exactness.** As in the forward pass the maximum ignores the weights. Where an output with a flow lies more than
 //! [`DEEPEST`] below the maximum, its ratio may overflow while the exponentials of the inputs that matter underflow: such a
@@ -43,14 +44,14 @@ pub struct StageFlowConfig {
     pub rows: usize,
     /// Operands before the sum.
     pub prologue: Operands,
-    /// Operands after the sum.
-    pub epilogue: Operands,
     /// Words of a record.
     pub record: usize,
     /// Inputs in a register tile of flows.
     pub tile: usize,
     /// Inputs per work item.
     pub chunk: usize,
+    /// Blocks of a work item.
+    pub together: usize,
     /// Vectors of samples at a time.
     pub vectors: usize,
     /// Samples in a vector.
@@ -87,19 +88,34 @@ impl StageFlowConfig {
         self.vectors * self.lanes
     }
 
-    /// Where the ratios begin in scratch memory; the exponentials stand before them.
-    fn ratios(&self) -> usize {
+    /// Floats of the exponentials of a block; those of all blocks stand first in scratch memory.
+    fn exponentials(&self) -> usize {
         self.chunk.next_multiple_of(CHUNK) * self.samples()
     }
 
+    /// Floats of the ratios of a block.
+    fn ratios(&self) -> usize {
+        self.outputs.next_multiple_of(CHUNK) * self.samples()
+    }
+
+    /// Where the ratios begin.
+    fn ratios_at(&self) -> usize {
+        self.together * self.exponentials()
+    }
+
+    /// Where the maxima begin, two vectors for each vector of samples of a block.
+    fn maxima_at(&self) -> usize {
+        self.ratios_at() + self.together * self.ratios()
+    }
+
     /// Where the transposed exponentials begin.
-    fn transposed(&self) -> usize {
-        self.ratios() + self.outputs.next_multiple_of(CHUNK) * self.samples()
+    fn transposed_at(&self) -> usize {
+        self.maxima_at() + 2 * self.together * self.samples()
     }
 
     /// Floats of scratch memory that a unit needs.
     pub fn scratch(&self) -> usize {
-        self.transposed() + self.samples() * self.columns() * self.lanes
+        self.transposed_at() + self.samples() * self.columns() * self.lanes
     }
 }
 
@@ -117,6 +133,26 @@ struct Block {
     v0: usize,
     /// Scratch memory of the unit, in floats.
     slot: usize,
+    /// Which of the work item's blocks it is.
+    j: usize,
+}
+
+/// Where the exponentials of a block stand in scratch memory, in vectors.
+#[cube]
+fn exponentials_of<N: Size>(block: &Block, #[comptime] c: StageFlowConfig) -> usize {
+    (block.slot + block.j * comptime!(c.exponentials())) / N::value()
+}
+
+/// Where the ratios of a block stand, in floats.
+#[cube]
+fn ratios_of(block: &Block, #[comptime] c: StageFlowConfig) -> usize {
+    block.slot + comptime!(c.ratios_at()) + block.j * comptime!(c.ratios())
+}
+
+/// Where the maxima of a block stand, in vectors: those of its inputs, then how deep its outputs lie.
+#[cube]
+fn maxima_of<N: Size>(block: &Block, #[comptime] c: StageFlowConfig) -> usize {
+    (block.slot + comptime!(c.maxima_at())) / N::value() + block.j * comptime!(2 * c.vectors)
 }
 
 /// The weight of output `o` and input `i` in transposed panels.
@@ -132,7 +168,7 @@ fn count_index(tables: &[u32], block: &Block, o: usize, i: usize, #[comptime] c:
     tables[block.record + 2] as usize * CHUNK + (block.g % c.distinct * c.outputs + o) * comptime!(c.pitch()) + i
 }
 
-/// Leaves `exp(s - max)` of the work item's inputs in scratch memory and the maxima of the block in `high`.
+/// Leaves `exp(s - max)` of the work item's inputs and the maxima of the block in scratch memory.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 fn exponentials<N: Size>(
@@ -143,11 +179,11 @@ fn exponentials<N: Size>(
     evidence: &[u32],
     place: &Place,
     block: &Block,
-    high: &mut Array<Vector<f32, N>>,
     #[comptime] c: StageFlowConfig,
 ) {
     let e = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
-    let at = block.slot / N::value();
+    let at = exponentials_of::<N>(block, c);
+    let mut high = Array::<Vector<f32, N>>::new(c.vectors);
     #[unroll]
     for v in 0..c.vectors {
         high[v] = Vector::new(f32::NEG_INFINITY);
@@ -172,16 +208,20 @@ fn exponentials<N: Size>(
             e[place] = exp_nonpositive::<N>(e[place] - shift_of::<N>(high[v]));
         }
     }
+    let maxima = maxima_of::<N>(block, c);
+    #[unroll]
+    for v in 0..c.vectors {
+        e[maxima + v] = high[v];
+        e[maxima + comptime!(c.vectors + v)] = Vector::new(0.0);
+    }
 }
 
-/// What a sum gave before its epilogue, and its flow, which is 0 where the value is `-inf`.
+/// The value of an output, and its flow, which is 0 where the value is `-inf`.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 fn output<N: Size>(
     arena: &[Vector<f32, N>],
-    packed: &[f32],
     tables: &[u32],
-    evidence: &[u32],
     place: &Place,
     block: &Block,
     o: usize,
@@ -189,50 +229,35 @@ fn output<N: Size>(
     #[comptime] c: StageFlowConfig,
 ) -> (Vector<f32, N>, Vector<f32, N>) {
     let vectors = place.vectors as usize;
-    let p = comptime_row(block.g, o, c);
+    let p = stored_row(block.g, o, comptime!(c.outputs), comptime!(c.rows));
     let value = arena[(tables[block.record] as usize + p) * vectors + v];
     let flow = arena[(tables[block.record + 3] as usize + p) * vectors + v];
-    let after = operands::<N>(arena, packed, tables, evidence, place, block.record, p, v, c.epilogue);
     let alive = value.greater_than(&Vector::new(f32::NEG_INFINITY));
-    (value - after, select_many(alive, flow, Vector::new(0.0)))
+    (value, select_many(alive, flow, Vector::new(0.0)))
 }
 
-/// The row of output `o` of block `g`, relative to the layer's first.
+/// Leaves the ratios of output `o` of a block in scratch memory; the greatest `m - t` of an output with a flow goes to the maxima.
 #[cube]
-fn comptime_row(g: usize, o: usize, #[comptime] c: StageFlowConfig) -> usize {
-    stored_row(g, o, comptime!(c.outputs), comptime!(c.rows))
-}
-
-/// Leaves the ratios of all outputs in scratch memory; the greatest `m - t` of an output with a flow goes to `deepest`.
-#[cube]
-#[allow(clippy::too_many_arguments)]
 fn ratios<N: Size>(
     arena: &[Vector<f32, N>],
     scratch: &mut [f32],
-    packed: &[f32],
     tables: &[u32],
-    evidence: &[u32],
     place: &Place,
     block: &Block,
-    high: &Array<Vector<f32, N>>,
-    deepest: &mut Array<Vector<f32, N>>,
+    o: usize,
     #[comptime] c: StageFlowConfig,
 ) {
     let q = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
-    let at = (block.slot + comptime!(c.ratios())) / N::value();
+    let at = ratios_of(block, c) / N::value() + o * c.vectors;
+    let maxima = maxima_of::<N>(block, c);
     #[unroll]
     for v in 0..c.vectors {
-        deepest[v] = Vector::new(0.0);
-    }
-    for o in 0..c.outputs {
-        #[unroll]
-        for v in 0..c.vectors {
-            let (t, flow) = output::<N>(arena, packed, tables, evidence, place, block, o, block.v0 + v, c);
-            let gap = high[v] - t;
-            let flowing = flow.greater_than(&Vector::new(0.0));
-            deepest[v] = greater::<N>(deepest[v], select_many(flowing, gap, Vector::new(0.0)));
-            q[at + o * c.vectors + v] = select_many(flowing, flow * exp_bounded::<N>(gap), Vector::new(0.0));
-        }
+        let (t, flow) = output::<N>(arena, tables, place, block, o, block.v0 + v, c);
+        let gap = q[maxima + v] - t;
+        let flowing = flow.greater_than(&Vector::new(0.0));
+        let deepest = maxima + comptime!(c.vectors + v);
+        q[deepest] = greater::<N>(q[deepest], select_many(flowing, gap, Vector::new(0.0)));
+        q[at + v] = select_many(flowing, flow * exp_bounded::<N>(gap), Vector::new(0.0));
     }
 }
 
@@ -240,7 +265,7 @@ fn ratios<N: Size>(
 #[cube]
 fn forget<N: Size>(scratch: &mut [f32], block: &Block, v: usize, #[comptime] c: StageFlowConfig) {
     let q = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
-    let at = (block.slot + comptime!(c.ratios())) / N::value();
+    let at = ratios_of(block, c) / N::value();
     for o in 0..c.outputs {
         q[at + o * c.vectors + v] = Vector::new(0.0);
     }
@@ -268,7 +293,7 @@ fn exact<N: Size>(
         for o in 0..c.outputs {
             let weight = packed[weight_index(tables, block, o, i, c)];
             if weight > 0.0 {
-                let (t, flow) = output::<N>(&*arena, packed, tables, evidence, place, block, o, v, c);
+                let (t, flow) = output::<N>(&*arena, tables, place, block, o, v, c);
                 let flowing = flow.greater_than(&Vector::new(0.0));
                 let through = exp_bounded::<N>(Vector::<f32, N>::new(weight).ln() + s - t);
                 below += select_many(flowing, flow * through, Vector::new(0.0));
@@ -293,8 +318,8 @@ fn flow_tile<N: Size>(
     #[comptime] c: StageFlowConfig,
 ) {
     let from = scratch.as_vectorized().with_vector_size::<N>();
-    let e = block.slot / N::value();
-    let q = (block.slot + comptime!(c.ratios())) / N::value();
+    let e = exponentials_of::<N>(block, c);
+    let q = ratios_of(block, c) / N::value();
     let weights = weight_index(tables, block, 0usize, i, c);
     let mut sums = Array::<Vector<f32, N>>::new(comptime!(c.tile * c.vectors));
     #[unroll]
@@ -330,13 +355,14 @@ fn flow_tile<N: Size>(
 #[cube]
 fn transpose<N: Size>(scratch: &mut [f32], block: &Block, #[comptime] c: StageFlowConfig) {
     let n = N::value();
-    let to = block.slot + comptime!(c.transposed());
+    let to = block.slot + comptime!(c.transposed_at());
+    let from = exponentials_of::<N>(block, c);
     let row = comptime!(c.columns() * c.lanes);
     let count = block.i_end - block.i0;
     for i in 0..count {
         #[unroll]
         for v in 0..c.vectors {
-            let e = scratch.as_vectorized().with_vector_size::<N>()[block.slot / n + i * c.vectors + v];
+            let e = scratch.as_vectorized().with_vector_size::<N>()[from + i * c.vectors + v];
             #[unroll]
             for lane in 0..n {
                 scratch[to + comptime!(v * c.lanes + lane) * row + i] = e.extract(lane);
@@ -365,8 +391,8 @@ fn count_tile<N: Size>(
     let from = scratch.as_vectorized().with_vector_size::<N>();
     let columns = comptime!(c.columns());
     let (outputs, width) = comptime!((c.count_outputs, c.count_vectors));
-    let e = (block.slot + comptime!(c.transposed())) / n;
-    let q = block.slot + comptime!(c.ratios());
+    let e = (block.slot + comptime!(c.transposed_at())) / n;
+    let q = ratios_of(block, c);
     let mut sums = Array::<Vector<f32, N>>::new(comptime!(outputs * width));
     #[unroll]
     for k in 0..comptime!(outputs * width) {
@@ -399,7 +425,7 @@ fn count_tile<N: Size>(
     }
 }
 
-/// One block of a member, for one tile of samples.
+/// Flows and counts of one block, when its exponentials and ratios are there.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 fn flow_block<N: Size>(
@@ -413,13 +439,11 @@ fn flow_block<N: Size>(
     block: &Block,
     #[comptime] c: StageFlowConfig,
 ) {
-    let mut high = Array::<Vector<f32, N>>::new(c.vectors);
-    let mut deepest = Array::<Vector<f32, N>>::new(c.vectors);
-    exponentials::<N>(&*arena, scratch, packed, tables, evidence, place, block, &mut high, c);
-    ratios::<N>(&*arena, scratch, packed, tables, evidence, place, block, &high, &mut deepest, c);
+    let deepest = maxima_of::<N>(block, c) + c.vectors;
     #[unroll]
     for v in 0..c.vectors {
-        if greatest_lane::<N>(deepest[v]) > DEEPEST {
+        let depth = scratch.as_vectorized().with_vector_size::<N>()[deepest + v];
+        if greatest_lane::<N>(depth) > DEEPEST {
             forget::<N>(scratch, block, v, c);
         }
     }
@@ -434,7 +458,8 @@ fn flow_block<N: Size>(
     }
     #[unroll]
     for v in 0..c.vectors {
-        if greatest_lane::<N>(deepest[v]) > DEEPEST {
+        let depth = scratch.as_vectorized().with_vector_size::<N>()[deepest + v];
+        if greatest_lane::<N>(depth) > DEEPEST {
             exact::<N>(arena, counts, packed, tables, evidence, place, block, block.v0 + v, c);
         }
     }
@@ -454,20 +479,35 @@ pub fn stage_flow_kernel<N: Size>(
     groups: u32,
     #[comptime] c: StageFlowConfig,
 ) {
-    let (first, end) = share(groups as usize * comptime!(c.distinct * c.chunks()));
+    let runs = comptime!(c.distinct / c.together);
+    let (first, end) = share(groups as usize * comptime!(runs * c.chunks()));
     let slot = ABSOLUTE_POS * comptime!(c.scratch());
     for item in first..end {
         let i0 = item % comptime!(c.chunks()) * c.chunk;
         let i_end = min(i0 + c.chunk, comptime!(c.inputs).runtime());
         let rest = item / comptime!(c.chunks());
-        let group = place.table as usize + place.members as usize * c.record + rest / c.distinct * 2;
+        let group = place.table as usize + place.members as usize * c.record + rest / runs * 2;
         for member in tables[group] as usize..tables[group + 1] as usize {
             let record = place.table as usize + member * c.record;
             for repeat in 0..comptime!(c.blocks / c.distinct) {
-                let g = repeat * c.distinct + rest % c.distinct;
+                let g = repeat * c.distinct + rest % runs * c.together;
                 for tile in 0..place.vectors as usize / c.vectors {
-                    let block = Block { record, g, i0, i_end, v0: tile * c.vectors, slot };
-                    flow_block::<N>(arena, counts, scratch, packed, tables, evidence, &place, &block, c);
+                    let v0 = tile * c.vectors;
+                    for j in 0..c.together {
+                        let block = Block { record, g: g + j, i0, i_end, v0, slot, j };
+                        exponentials::<N>(&*arena, scratch, packed, tables, evidence, &place, &block, c);
+                    }
+                    // Outputs of neighboring blocks are neighbors in memory.
+                    for o in 0..c.outputs {
+                        for j in 0..c.together {
+                            let block = Block { record, g: g + j, i0, i_end, v0, slot, j };
+                            ratios::<N>(&*arena, scratch, tables, &place, &block, o, c);
+                        }
+                    }
+                    for j in 0..c.together {
+                        let block = Block { record, g: g + j, i0, i_end, v0, slot, j };
+                        flow_block::<N>(arena, counts, scratch, packed, tables, evidence, &place, &block, c);
+                    }
                 }
             }
         }
