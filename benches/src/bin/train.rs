@@ -14,6 +14,7 @@ use danaus_runtime::parameters;
 use danaus_runtime::session::SessionError;
 use danaus_runtime::training::FlowSource;
 use danaus_runtime::training::engine::Engine;
+use danaus_runtime::training::optimizer::{Algorithm, Update, create};
 use serde_json::json;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -106,10 +107,18 @@ fn measure_case(case: &Case, arguments: &Arguments, peak: f64) -> Result<(), Str
     let gathered = gathered.map_err(text)?;
     engine.take().map_err(text)?;
     let mut values = start.values().to_vec();
+    let mut optimizer = create(Algorithm::Em { pseudocount: 0.0 });
     let step = measure(arguments.runs, budget, || {
         engine.gather(&evidence, arguments.batch)?;
         let flows = engine.take()?;
-        let _ = (&flows, &mut values);
+        let update = Update {
+            parameters: &plan.parameters,
+            flows: &flows,
+            top_down: None,
+            rows: arguments.batch as f64,
+            step: 1.0,
+        };
+        optimizer.update(&update, &mut values);
         engine.set_parameters(&values)
     });
     let step = step.map_err(text)?;

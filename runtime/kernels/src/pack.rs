@@ -5,6 +5,10 @@
 use danaus_artifact::flow_plan::{FlowPlan, pitch};
 use danaus_artifact::plan::{CHUNK, Layout, Pack, Plan};
 use danaus_artifact::signature::{Parameter, ParameterShape};
+use rayon::prelude::*;
+
+/// Numbers that are worth a thread.
+const GRAIN: usize = 1 << 14;
 
 /// Floats of the packed parameters.
 pub fn pack_len(plan: &Plan) -> usize {
@@ -24,6 +28,12 @@ pub fn pack(plan: &Plan, values: &[Vec<f32>]) -> Vec<f32> {
 /// Like [`pack()`], for the packs of a flow plan: `length` numbers in all.
 pub fn pack_all(packs: &[Pack], length: usize, parameters: &[Parameter], values: &[Vec<f32>]) -> Vec<f32> {
     let mut packed = vec![0.0; length];
+    pack_into(packs, parameters, values, &mut packed);
+    packed
+}
+
+/// Like [`pack_all()`], into a buffer that holds zeros or what was packed before.
+pub fn pack_into(packs: &[Pack], parameters: &[Parameter], values: &[Vec<f32>], packed: &mut [f32]) {
     for pack in packs {
         let parameter = &parameters[pack.parameter as usize];
         let source = &values[pack.parameter as usize];
@@ -48,7 +58,6 @@ pub fn pack_all(packs: &[Pack], length: usize, parameters: &[Parameter], values:
             (layout, shape) => panic!("`{}` of shape {shape:?} cannot be packed as {layout:?}", parameter.name),
         }
     }
-    packed
 }
 
 fn check(name: &str, source: &[f32], expected: usize) {
@@ -56,39 +65,40 @@ fn check(name: &str, source: &[f32], expected: usize) {
 }
 
 fn pack_table(source: &[f32], values: usize, target: &mut [f32]) {
-    for (row, to) in source.chunks_exact(values).zip(target.chunks_exact_mut(values + 1)) {
+    let rows = source.par_chunks_exact(values).zip(target.par_chunks_exact_mut(values + 1));
+    rows.with_min_len(GRAIN / values + 1).for_each(|(row, to)| {
         to[..values].copy_from_slice(row);
         to[values] = log_sum(row);
-    }
+    });
 }
 
+/// Panel after panel; what a panel has beyond the last output stays as it is.
 fn pack_panels(source: &[f32], [blocks, outputs, inputs]: [usize; 3], tile: usize, target: &mut [f32]) {
-    let panels = outputs.div_ceil(tile);
-    for block in 0..blocks {
-        for output in 0..outputs {
-            let row = &source[(block * outputs + output) * inputs..][..inputs];
-            let panel = &mut target[(block * panels + output / tile) * inputs * tile..][..inputs * tile];
+    let count = outputs.div_ceil(tile);
+    let panels = target[..blocks * count * inputs * tile].par_chunks_exact_mut(inputs * tile);
+    panels.with_min_len(GRAIN / (tile * inputs) + 1).enumerate().for_each(|(index, panel)| {
+        let first = index % count * tile;
+        let rows = &source[(index / count * outputs + first) * inputs..][..tile.min(outputs - first) * inputs];
+        for (output, row) in rows.chunks_exact(inputs).enumerate() {
             for (input, &weight) in row.iter().enumerate() {
-                panel[input * tile + output % tile] = weight;
+                panel[input * tile + output] = weight;
             }
         }
-    }
+    });
 }
 
+/// Panels of some inputs of all outputs.
 fn pack_transposed(source: &[f32], [blocks, outputs, inputs]: [usize; 3], tile: usize, target: &mut [f32]) {
-    let panels = inputs.div_ceil(tile);
-    for block in 0..blocks {
-        for (panel, to) in target[block * panels * outputs * tile..][..panels * outputs * tile]
-            .chunks_exact_mut(outputs * tile)
-            .enumerate()
-        {
-            let first = panel * tile;
-            let count = tile.min(inputs - first);
-            for (output, to) in to.chunks_exact_mut(tile).enumerate() {
-                to[..count].copy_from_slice(&source[(block * outputs + output) * inputs + first..][..count]);
-            }
+    let count = inputs.div_ceil(tile);
+    let panels = target[..blocks * count * outputs * tile].par_chunks_exact_mut(outputs * tile);
+    panels.with_min_len(GRAIN / (outputs * tile) + 1).enumerate().for_each(|(index, panel)| {
+        let first = index % count * tile;
+        let width = tile.min(inputs - first);
+        let rows = source[index / count * outputs * inputs..][..outputs * inputs].chunks_exact(inputs);
+        for (row, to) in rows.zip(panel.chunks_exact_mut(tile)) {
+            to[..width].copy_from_slice(&row[first..first + width]);
         }
-    }
+    });
 }
 
 /// `ln(sum(exp(row)))` in double precision; `-inf` for a row of `-inf`.
@@ -103,38 +113,50 @@ fn log_sum(row: &[f32]) -> f32 {
 /// The flows of the parameters from the counts of a flow plan: for each parameter of `values`, in the order of its
 /// numbers. The flow of a missing variable is spread over the unit's row in proportion to its probabilities. Parameters that
 /// are not stored have none.
-pub fn unpack_counts(plan: &FlowPlan, parameters: &[Parameter], values: &[Vec<f32>], counts: &[f64]) -> Vec<Vec<f64>> {
-    let zeros =
-        |(parameter, values): (&Parameter, &Vec<f32>)| vec![0.0; if parameter.is_stored() { values.len() } else { 0 }];
-    let mut flows: Vec<Vec<f64>> = parameters.iter().zip(values).map(zeros).collect();
+pub fn unpack_counts<T: Copy + Into<f64> + Sync>(
+    plan: &FlowPlan,
+    parameters: &[Parameter],
+    values: &[Vec<f32>],
+    counts: &[T],
+) -> Vec<Vec<f64>> {
+    let stored = |parameter: &Parameter, length: usize| if parameter.is_stored() { length } else { 0 };
+    let mut flows: Vec<Vec<f64>> =
+        parameters.iter().zip(values).map(|(parameter, values)| vec![0.0; stored(parameter, values.len())]).collect();
     for count in &plan.counts {
         let index = count.parameter as usize;
         let source = &counts[count.offset as usize * CHUNK..];
-        flows[index] = match parameters[index].shape {
-            ParameterShape::Table { values: size, .. } => table_flows(&values[index], size, source),
-            ParameterShape::Weight { inputs, .. } => weight_flows(&values[index], inputs, source),
-            ParameterShape::Mixing { .. } => source[..values[index].len()].to_vec(),
-        };
-    }
-    flows
-}
-
-fn table_flows(values: &[f32], size: usize, counts: &[f64]) -> Vec<f64> {
-    let mut flows = Vec::with_capacity(values.len());
-    for (row, counts) in values.chunks_exact(size).zip(counts.chunks_exact(size + 1)) {
-        flows.extend_from_slice(&counts[..size]);
-        let total = log_sum(row);
-        if counts[size] > 0.0 && total > f32::NEG_INFINITY {
-            let spread = flows.iter_mut().rev().take(size).rev().zip(row);
-            spread.for_each(|(flow, &log)| *flow += counts[size] * f64::from(log - total).exp());
+        let (values, flows) = (&values[index], &mut flows[index]);
+        match parameters[index].shape {
+            ParameterShape::Table { values: size, .. } => table_flows(values, size, source, flows),
+            ParameterShape::Weight { inputs, .. } => weight_flows(values, inputs, source, flows),
+            ParameterShape::Mixing { .. } => {
+                flows.iter_mut().zip(source).for_each(|(flow, &count)| *flow = count.into())
+            }
         }
     }
     flows
 }
 
+fn table_flows<T: Copy + Into<f64> + Sync>(values: &[f32], size: usize, counts: &[T], flows: &mut [f64]) {
+    let rows =
+        values.par_chunks_exact(size).zip(counts.par_chunks_exact(size + 1)).zip(flows.par_chunks_exact_mut(size));
+    rows.with_min_len(GRAIN / size + 1).for_each(|((row, counts), flows)| {
+        flows.iter_mut().zip(counts).for_each(|(flow, &count)| *flow = count.into());
+        let missing: f64 = counts[size].into();
+        let total = log_sum(row);
+        if missing > 0.0 && total > f32::NEG_INFINITY {
+            flows.iter_mut().zip(row).for_each(|(flow, &log)| *flow += missing * f64::from(log - total).exp());
+        }
+    });
+}
+
 /// A weight's count is its flow without the weight.
-fn weight_flows(values: &[f32], inputs: usize, counts: &[f64]) -> Vec<f64> {
-    let rows = values.chunks_exact(inputs).zip(counts.chunks_exact(pitch(inputs)));
-    let flow = |(&weight, &count): (&f32, &f64)| if weight > 0.0 { f64::from(weight) * count } else { 0.0 };
-    rows.flat_map(|(row, counts)| row.iter().zip(counts).map(flow)).collect()
+fn weight_flows<T: Copy + Into<f64> + Sync>(values: &[f32], inputs: usize, counts: &[T], flows: &mut [f64]) {
+    let rows =
+        values.par_chunks_exact(inputs).zip(counts.par_chunks(pitch(inputs))).zip(flows.par_chunks_exact_mut(inputs));
+    rows.with_min_len(GRAIN / inputs + 1).for_each(|((row, counts), flows)| {
+        for ((flow, &weight), &count) in flows.iter_mut().zip(row).zip(counts) {
+            *flow = if weight > 0.0 { f64::from(weight) * count.into() } else { 0.0 };
+        }
+    });
 }

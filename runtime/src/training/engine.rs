@@ -8,7 +8,7 @@ use crate::memory;
 use crate::session::SessionError;
 use danaus_artifact::flow_plan::FlowPlan;
 use danaus_artifact::plan::{CHUNK, Plan};
-use danaus_kernels::{FlowProgram, Stats, pack_all, unpack_counts};
+use danaus_kernels::{FlowProgram, Stats, pack_into};
 use std::sync::Arc;
 
 /// Batches that are at least this much smaller than the usual ones have buffers of their own.
@@ -24,6 +24,8 @@ pub struct Engine {
     program: FlowProgram,
     /// The current numbers of all parameters.
     values: Vec<Vec<f32>>,
+    /// The packed parameters, kept so that they are not allocated again for each update.
+    packed: Vec<f32>,
     batch: usize,
 }
 
@@ -43,7 +45,7 @@ impl Engine {
         let packed = 2 * 4 * plan.packed_chunks as u64 * CHUNK as u64;
         memory::require(counts + packed, || format!("the flows of circuit `{}`", signature.name), "")?;
         let program = FlowProgram::new(plan.clone(), signature.clone(), limit)?;
-        Ok(Engine { signature, plan, program, values: Vec::new(), batch: batch.max(1) })
+        Ok(Engine { signature, plan, program, values: Vec::new(), packed: Vec::new(), batch: batch.max(1) })
     }
 
     /// What the device has done so far.
@@ -65,9 +67,11 @@ impl FlowSource for Engine {
     }
 
     fn set_parameters(&mut self, values: &[Vec<f32>]) -> Result<(), SessionError> {
-        let length = self.plan.packed_chunks as usize * CHUNK;
-        self.program.set_packed(&pack_all(&self.plan.packs, length, &self.signature.parameters, values))?;
-        self.values = values.to_vec();
+        self.packed.resize(self.plan.packed_chunks as usize * CHUNK, 0.0);
+        pack_into(&self.plan.packs, &self.signature.parameters, values, &mut self.packed);
+        self.program.set_packed(&self.packed)?;
+        self.values.resize(values.len(), Vec::new());
+        self.values.iter_mut().zip(values).for_each(|(own, values)| own.clone_from(values));
         Ok(())
     }
 
@@ -88,7 +92,6 @@ impl FlowSource for Engine {
     }
 
     fn take(&mut self) -> Result<Vec<Vec<f64>>, SessionError> {
-        let counts = self.program.take()?;
-        Ok(unpack_counts(&self.plan, &self.signature.parameters, &self.values, &counts))
+        Ok(self.program.take()?.flows(&self.plan, &self.signature.parameters, &self.values))
     }
 }

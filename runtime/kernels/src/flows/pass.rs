@@ -97,3 +97,13 @@ pub fn drain_kernel<N: Size>(counts: &mut [Vector<f32, N>], sums: &mut [Vector<f
     }
     leave(vectors);
 }
+
+/// Sets counts to zero. A work item is a vector.
+#[cube(launch_unchecked)]
+pub fn clear_kernel<N: Size>(counts: &mut [Vector<f32, N>], vectors: u32) {
+    let (first, end) = share(vectors as usize);
+    for v in first..end {
+        counts[v] = Vector::new(0.0);
+    }
+    leave(vectors);
+}

@@ -12,20 +12,41 @@ use super::layout::{FlowLayout, Placed};
 use super::pass;
 use crate::error::KernelError;
 use crate::launch::{Layout, Memory, argument, grid};
+use crate::pack::unpack_counts;
 use crate::program::{FLUSH, Stats, check_memory};
 use crate::validate::arrays;
 use cubecl::Device;
+use cubecl::bytes::Bytes;
 use cubecl::client::Client;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 use danaus_artifact::flow_plan::{FlowPlan, FlowStep, Segments};
 use danaus_artifact::plan::{CHUNK, Plan};
+use danaus_artifact::signature::Parameter;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 /// Sizes of batch whose buffers are kept.
 const SESSIONS: usize = 2;
+
+/// Counts read from the device, laid out as the flow plan says; see [`unpack_counts`](crate::pack::unpack_counts).
+pub enum Counts {
+    /// Those of one batch.
+    Single(Bytes),
+    /// Sums of several batches.
+    Double(Bytes),
+}
+
+impl Counts {
+    /// The flows of the parameters: see [`unpack_counts`].
+    pub fn flows(&self, plan: &FlowPlan, parameters: &[Parameter], values: &[Vec<f32>]) -> Vec<Vec<f64>> {
+        match self {
+            Counts::Single(counts) => unpack_counts(plan, parameters, values, f32::from_bytes(counts)),
+            Counts::Double(counts) => unpack_counts(plan, parameters, values, f64::from_bytes(counts)),
+        }
+    }
+}
 
 /// A flow plan with its parameters on a device.
 pub struct FlowProgram {
@@ -141,21 +162,29 @@ impl FlowProgram {
     }
 
     /// The counts gathered so far, laid out as the plan says, and starts afresh.
-    pub fn take(&mut self) -> Result<Vec<f64>, KernelError> {
+    pub fn take(&mut self) -> Result<Counts, KernelError> {
         let failed = |error| KernelError::Device(format!("{error:?}"));
-        let length = self.plan.count_chunks as usize * CHUNK;
-        let counts = if self.sums.is_some() {
+        if self.sums.is_some() {
             self.drain()?;
             let sums = self.sums.take().expect("there are sums");
-            f64::from_bytes(&self.client.read_one(sums).map_err(failed)?)[..length].to_vec()
-        } else {
-            let bytes = self.client.read_one(self.counts.clone()).map_err(failed)?;
-            let counts = f32::from_bytes(&bytes)[..length].iter().map(|&count| f64::from(count)).collect();
-            self.counts = zeros::<f32>(&self.client, length);
-            counts
-        };
+            return Ok(Counts::Double(self.client.read_one(sums).map_err(failed)?));
+        }
+        let counts = self.client.read_one(self.counts.clone()).map_err(failed)?;
+        let dim = CubeDim::new_1d(self.units as u32);
+        // SAFETY: the counts are whole vectors.
+        unsafe {
+            pass::clear_kernel::launch_unchecked(
+                &self.client,
+                CubeCount::new_single(),
+                dim,
+                CHUNK,
+                argument(&self.counts),
+                self.plan.count_chunks,
+            );
+        }
         self.is_counted = false;
-        Ok(counts)
+        self.queued()?;
+        Ok(Counts::Single(counts))
     }
 
     /// Moves the counts of the last batch to the sums in double precision.
