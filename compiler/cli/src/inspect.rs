@@ -4,6 +4,7 @@
 
 pub mod json;
 pub mod text;
+pub mod training;
 
 use danaus_artifact::container;
 use danaus_artifact::file::Manifest;
@@ -19,6 +20,8 @@ pub struct Summary<'p> {
     pub stats: Stats,
     /// The circuit's doc comment.
     pub doc: Vec<String>,
+    /// What a step of training costs, if the circuit was compiled with its flows.
+    pub training: Option<training::Training>,
     /// What the compiled file says about itself, if it was read from one.
     pub origin: Option<Origin>,
 }

@@ -37,7 +37,15 @@ pub fn open(arguments: &ModelArguments) -> Result<Model, Failure> {
     }
 }
 
-/// Opens a model to train it, or to say what that costs: it has its flows.
+/// Opens a model to look at it: with its flows, if it has them.
+pub fn open_to_inspect(arguments: &ModelArguments) -> Result<Model, Failure> {
+    match compiled_file(&arguments.path)? {
+        Some(bytes) => from_artifact(arguments, &bytes),
+        None => from_program(arguments, true),
+    }
+}
+
+/// Opens a model to train it: it has its flows.
 pub fn open_with_flows(arguments: &ModelArguments) -> Result<Model, Failure> {
     let Some(bytes) = compiled_file(&arguments.path)? else { return from_program(arguments, true) };
     let model = from_artifact(arguments, &bytes)?;

@@ -19,6 +19,7 @@ pub fn text(summary: &Summary<'_>) -> String {
     parts.push(layers(summary));
     parts.push(work(summary));
     parts.push(memory(summary));
+    parts.extend(summary.training.as_ref().map(super::training::Training::text));
     parts.push(capitalized(&print_kernels(summary.plan)));
     parts.extend(summary.origin.as_ref().map(file));
     parts.retain(|part| !part.is_empty());
