@@ -298,7 +298,7 @@ fn one_step_by_pencil() {
     let learned = step(&circuit, &values, &rows, 1.0);
     assert_row(&learned, "w", &[0.5, 0.5]);
     assert_row(&learned, "t", &[0.6f64.ln(), 0.4f64.ln(), 0.2f64.ln(), 0.8f64.ln()]);
-    assert_row(&learned, "unused", &[0.5, 0.5]);
+    assert_row(&learned, "unused", &[0.25, 0.75]);
     assert_row(&learned, "unread", &[0.25, 0.75]);
     assert_eq!(learned.get("is_1"), None);
 }
@@ -320,9 +320,9 @@ fn mini_batches_by_pencil() {
     let (learned, node_flow) = update(&values, &[row(0), row(1), row(1)], 0.0);
     assert_row(&learned, "w", &[0.5, 0.5]);
     assert_eq!(node_flow, 0.75);
-    // 0.75 of 0.75 is remembered, 0.25 of 4 is new, and the pseudocount adds 0.5 to either weight.
+    // 0.75 of 0.75 is remembered, 0.25 of 4 is new, and so is 0.25 of the 0.5 that the pseudocount gives to either weight.
     let (learned, node_flow) = update(&learned, &[row(0), row(0), row(0), row(0)], 1.0);
-    assert_row(&learned, "w", &[(0.28125 + 1.0 + 0.5) / 2.5625, (0.28125 + 0.5) / 2.5625]);
+    assert_row(&learned, "w", &[(0.28125 + 1.0 + 0.125) / 1.8125, (0.28125 + 0.125) / 1.8125]);
     assert_eq!(node_flow, 1.5625);
 }
 

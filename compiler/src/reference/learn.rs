@@ -3,23 +3,22 @@
 //! # Design
 //!
 //! * A row of a parameter (its last axis) is a distribution. A step computes a count for each of its numbers and
-//!   divides the counts by their sum. A row without counts keeps its numbers.
+//!   divides the counts by their sum. A row without flow keeps its numbers.
 //! * Everything happens to linear numbers; those of tables are brought back to logarithms at the end.
-//! * Only stored parameters that a layer reads are learned. Indicators and exact products of tables stay what they are
-//!   computed to be, and so do parameters that nothing but such a product is computed from: they have no flows, and a
-//!   pseudocount alone would erase them.
+//! * Only stored parameters are learned. Indicators and exact products of tables stay what they are computed to be.
+//!   Parameters that no layer reads have no flows, and keep their numbers.
 
 use super::ReferenceError;
 use super::flows::Flows;
 use super::parameters::{ParameterValues, parameter_numbers};
-use crate::circuit::{Circuit, LayerGraph, Op, Operand, Parameter, ParameterShape};
+use crate::circuit::{Circuit, Parameter, ParameterShape};
 
 /// How a mini-batch changes the parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EmOptions {
     /// How much the mini-batch counts, from 0 to 1, against what is remembered.
     pub step: f64,
-    /// What is added to the counts of each row of a parameter, in equal parts.
+    /// What is added to the flows of each row of a parameter, in equal parts.
     pub pseudocount: f64,
 }
 
@@ -41,7 +40,7 @@ impl NodeFlows {
 }
 
 /// The parameters after a step on all data: `w = (F + c / n) / (sum of F + c)`, where the sum is over the `n` numbers
-/// of a row, `F` are their flows and `c` is the pseudocount.
+/// of a row, `F` are their flows and `c` is the pseudocount. A row without flow keeps its numbers.
 pub fn em_step(
     circuit: &Circuit,
     values: &ParameterValues,
@@ -49,13 +48,14 @@ pub fn em_step(
     pseudocount: f64,
 ) -> Result<ParameterValues, ReferenceError> {
     each_row(circuit, values, |parameter, row, weights| {
-        let share = pseudocount / weights.len() as f64;
-        flows.parameters[parameter][row * weights.len()..][..weights.len()].iter().map(|flow| flow + share).collect()
+        let batch = &flows.parameters[parameter][row * weights.len()..][..weights.len()];
+        with_pseudocount(batch, pseudocount)
     })
 }
 
-/// The parameters after a step on a mini-batch: `w` becomes `(1 - a) N w + a F + c / n`, normalized, and then `N` becomes
-/// `(1 - a) N + a (sum of F)`, where `a` is the step and `N` the node flow remembered for the row.
+/// The parameters after a step on a mini-batch: `w` becomes `(1 - a) N w + a (F + c / n)`, normalized, and then `N` becomes
+/// `(1 - a) N + a (sum of F)`, where `a` is the step and `N` the node flow remembered for the row. A row without flow keeps
+/// its numbers, and what it remembers fades.
 pub fn mini_batch_em_step(
     circuit: &Circuit,
     values: &ParameterValues,
@@ -67,34 +67,37 @@ pub fn mini_batch_em_step(
     each_row(circuit, values, |parameter, row, weights| {
         let batch = &flows.parameters[parameter][row * weights.len()..][..weights.len()];
         let node_flow = &mut remembered.0[parameter][row];
-        let share = pseudocount / weights.len() as f64;
         let kept = (1.0 - step) * *node_flow;
         *node_flow = kept + step * batch.iter().sum::<f64>();
-        weights.iter().zip(batch).map(|(weight, flow)| kept * weight + step * flow + share).collect()
+        let counts = with_pseudocount(batch, pseudocount);
+        weights.iter().zip(counts).map(|(weight, count)| kept * weight + step * count).collect()
     })
 }
 
-/// New values for all stored parameters. Each row of those that are learned has the counts that are given for its position
+/// The flows of a row with the pseudocount, in equal parts; all 0 if there is no flow.
+fn with_pseudocount(flows: &[f64], pseudocount: f64) -> Vec<f64> {
+    let is_used = flows.iter().any(|flow| *flow > 0.0);
+    let share = if is_used { pseudocount / flows.len() as f64 } else { 0.0 };
+    flows.iter().map(|flow| flow + share).collect()
+}
+
+/// New values for all stored parameters. Each row has the counts that are given for its position
 /// (parameter, row) and its linear numbers, divided by their sum. If that is 0 the row stays as it is.
 fn each_row(
     circuit: &Circuit,
     values: &ParameterValues,
     mut counts: impl FnMut(usize, usize, &[f64]) -> Vec<f64>,
 ) -> Result<ParameterValues, ReferenceError> {
-    let mut read = vec![false; circuit.parameters.len()];
-    mark_read(&circuit.graph, &mut read);
     let mut learned = values.clone();
     let numbers = parameter_numbers(circuit, values)?;
     for (index, (parameter, mut numbers)) in circuit.parameters.iter().zip(numbers).enumerate() {
         if !parameter.is_stored() {
             continue;
         }
-        if read[index] {
-            let table = matches!(parameter.shape, ParameterShape::Table { .. });
-            let (_, columns) = rows_and_columns(&parameter.shape);
-            for (row, entries) in numbers.chunks_mut(columns).enumerate() {
-                learn_row(entries, table, |weights| counts(index, row, weights));
-            }
+        let table = matches!(parameter.shape, ParameterShape::Table { .. });
+        let (_, columns) = rows_and_columns(&parameter.shape);
+        for (row, entries) in numbers.chunks_mut(columns).enumerate() {
+            learn_row(entries, table, |weights| counts(index, row, weights));
         }
         learned.insert(parameter.name.clone(), numbers);
     }
@@ -109,22 +112,6 @@ fn learn_row(entries: &mut [f64], table: bool, counts: impl FnOnce(&[f64]) -> Ve
     if total > 0.0 {
         for (entry, count) in entries.iter_mut().zip(counts) {
             *entry = if table { (count / total).ln() } else { count / total };
-        }
-    }
-}
-
-/// Marks the parameters that some layer reads.
-fn mark_read(graph: &LayerGraph, read: &mut [bool]) {
-    for (_, layer) in graph.layers() {
-        if let Op::Scan(scan) = &layer.op {
-            mark_read(&scan.body, read);
-        }
-        for member in &layer.members {
-            let tables = member.operands.iter().filter_map(|operand| match operand {
-                Operand::Input(input) => Some(input.table),
-                Operand::Part(_) => None,
-            });
-            tables.chain(member.parameters.iter().copied()).for_each(|id| read[id.0 as usize] = true);
         }
     }
 }

@@ -94,6 +94,9 @@ pub fn run<S: FlowSource, L: Likelihood>(
         return Err(TrainError::NoRows);
     }
     let mut run = Run::open(task, source, judge, observer)?;
+    if run.state.progress.ending.is_some() {
+        run.observer.notice("this run has ended already, and its result is given again; --fresh starts over");
+    }
     while run.state.progress.ending.is_none() {
         if run.observer.stop() {
             let saved = run.save();

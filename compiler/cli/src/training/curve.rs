@@ -8,13 +8,18 @@ use clap::ValueEnum;
 use danaus_runtime::files;
 use danaus_runtime::training::record::{Event, Record};
 use danaus_runtime::training::state::State;
+use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, register_font};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Once;
 
 const SIZE: (u32, u32) = (1200, 720);
+/// Pixels of a PNG for each unit of the size: text and slanted lines need them.
+const PIXELS: u32 = 2;
 const FONT: &str = "DejaVu Sans";
 const INK: RGBColor = RGBColor(45, 52, 60);
 const FAINT: RGBColor = RGBColor(226, 230, 234);
@@ -23,6 +28,8 @@ const TRAIN: RGBColor = RGBColor(31, 105, 170);
 const VALID: RGBColor = RGBColor(214, 96, 20);
 /// Points of the line of the updates: more could not be told apart.
 const MOST_POINTS: usize = 1200;
+/// Points of a line that are dots.
+const MOST_DOTS: usize = 60;
 
 /// What the curve is drawn over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -82,7 +89,7 @@ fn svg(name: &str, lines: &Lines) -> Result<Vec<u8>, String> {
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
-        paint(&area, name, lines).map_err(|error| error.to_string())?;
+        paint(&area, name, lines, 1).map_err(|error| error.to_string())?;
     }
     // Where the font is missing, any without serifs will do.
     Ok(text.replace(&format!("font-family=\"{FONT}\""), &format!("font-family=\"{FONT}, sans-serif\"")).into_bytes())
@@ -92,8 +99,8 @@ fn png(name: &str, lines: &Lines) -> Result<Vec<u8>, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let path = folder.path().join("curve.png");
     {
-        let area = BitMapBackend::new(&path, SIZE).into_drawing_area();
-        paint(&area, name, lines).map_err(|error| error.to_string())?;
+        let area = BitMapBackend::new(&path, (SIZE.0 * PIXELS, SIZE.1 * PIXELS)).into_drawing_area();
+        paint(&area, name, lines, PIXELS).map_err(|error| error.to_string())?;
     }
     std::fs::read(&path).map_err(|error| error.to_string())
 }
@@ -135,7 +142,7 @@ impl Lines {
             records.iter().filter_map(|record| Some((at(record), record.valid?.bits_per_dimension))).collect();
         let (updates, epochs) = (train(Event::Update), train(Event::Epoch));
         // With one update per epoch the two lines are the same.
-        let updates = if updates.len() > epochs.len().max(1) { thinned(&updates) } else { Vec::new() };
+        let updates = if updates.len() > epochs.len() { thinned(&updates) } else { Vec::new() };
         let vertical = vertical(&updates, &epochs, &valid)?;
         let end = updates.iter().chain(&epochs).chain(&valid).map(|point| point.0).fold(0.0, f64::max);
         let best = state.best.as_ref().and_then(|best| {
@@ -184,86 +191,93 @@ fn vertical(updates: &[Point], epochs: &[Point], valid: &[Point]) -> Option<Rang
 }
 
 type Painted<E> = Result<(), DrawingAreaErrorKind<E>>;
+type Area<B> = DrawingArea<B, Shift>;
+type Chart<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-fn paint<B: DrawingBackend>(
-    area: &DrawingArea<B, plotters::coord::Shift>,
-    name: &str,
-    lines: &Lines,
-) -> Painted<B::ErrorType> {
+/// Draws everything; `pixels` is how many of the area's units are one of the size.
+fn paint<B: DrawingBackend>(area: &Area<B>, name: &str, lines: &Lines, pixels: u32) -> Painted<B::ErrorType> {
+    let text = |size: u32| (FONT, size * pixels).into_font();
     area.fill(&WHITE)?;
-    let title = (FONT, 26).into_font().style(FontStyle::Bold).color(&INK);
     let mut chart = ChartBuilder::on(area)
-        .caption(format!("Training of {name}"), title)
-        .margin_top(18)
-        .margin_bottom(16)
-        .margin_left(18)
-        .margin_right(36)
-        .x_label_area_size(58)
-        .y_label_area_size(86)
+        .caption(format!("Training of {name}"), text(26).style(FontStyle::Bold).color(&INK))
+        .margin_top(18 * pixels)
+        .margin_bottom(16 * pixels)
+        .margin_left(18 * pixels)
+        .margin_right(36 * pixels)
+        .x_label_area_size(58 * pixels)
+        .y_label_area_size(86 * pixels)
         .build_cartesian_2d(lines.horizontal.clone(), lines.vertical.clone())?;
-    let small = (FONT, 17).into_font().color(&INK);
     let decimals = decimals(&lines.vertical);
     chart
         .configure_mesh()
         .disable_x_mesh()
-        .bold_line_style(FAINT)
+        .bold_line_style(FAINT.stroke_width(pixels))
         .light_line_style(WHITE)
-        .axis_style(INK.stroke_width(1))
+        .axis_style(INK.stroke_width(pixels))
+        .set_all_tick_mark_size(5 * pixels)
         .x_labels(9)
         .y_labels(9)
         .x_label_formatter(&|x| short(*x))
         .y_label_formatter(&|y| format!("{y:.decimals$}"))
-        .label_style(small.clone())
-        .axis_desc_style((FONT, 19).into_font().color(&INK))
+        .label_style(text(17).color(&INK))
+        .axis_desc_style(text(19).color(&INK))
         .x_desc(&lines.label)
         .y_desc("bits per dimension")
         .draw()?;
-    let top = lines.vertical.end;
-    let clipped = |points: &[Point]| points.iter().map(|(x, y)| (*x, y.min(top))).collect::<Vec<Point>>();
-    for (points, color, width, dots, label) in [
-        (&lines.updates, PALE, 1, false, "training, each update"),
-        (&lines.epochs, TRAIN, 3, true, "training, each epoch"),
-        (&lines.valid, VALID, 3, true, "validation"),
-    ] {
-        if points.is_empty() {
-            continue;
-        }
-        let points = clipped(points);
-        chart
-            .draw_series(LineSeries::new(points.clone(), color.stroke_width(width)))?
-            .label(label)
-            .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 26, y)], color.stroke_width(width)));
-        // Dots where they do not run into each other.
-        if dots && points.len() <= 60 {
-            chart.draw_series(points.iter().map(|point| Circle::new(*point, 4, color.filled())))?;
-        }
-    }
-    if let Some((point, text)) = &lines.best {
-        mark(&mut chart, *point, text, lines)?;
+    plot(&mut chart, lines, pixels)?;
+    if let Some((point, label)) = &lines.best {
+        mark(&mut chart, *point, label, lines, pixels)?;
     }
     chart
         .configure_series_labels()
         .position(SeriesLabelPosition::UpperRight)
-        .margin(16)
-        .legend_area_size(36)
+        .margin(16 * pixels)
+        .legend_area_size(36 * pixels)
         .background_style(WHITE.mix(0.9))
-        .border_style(FAINT)
-        .label_font(small)
+        .border_style(FAINT.stroke_width(pixels))
+        .label_font(text(17).color(&INK))
         .draw()?;
     area.present()
 }
 
-type Chart<'a, B> =
-    ChartContext<'a, B, Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>>;
+/// The lines, without what lies above the picture.
+fn plot<B: DrawingBackend>(chart: &mut Chart<'_, B>, lines: &Lines, pixels: u32) -> Painted<B::ErrorType> {
+    for (points, color, width, label) in [
+        (&lines.updates, PALE, 1, "training, each update"),
+        (&lines.epochs, TRAIN, 3, "training, each epoch"),
+        (&lines.valid, VALID, 3, "validation"),
+    ] {
+        let inside = points.iter().copied().filter(|point| point.1 <= lines.vertical.end);
+        let points: Vec<Point> = inside.collect();
+        if points.is_empty() {
+            continue;
+        }
+        let style = color.stroke_width(width * pixels);
+        let line = chart.draw_series(LineSeries::new(points.clone(), style))?;
+        let length = 26 * pixels as i32;
+        line.label(label).legend(move |(x, y)| PathElement::new(vec![(x, y), (x + length, y)], style));
+        // Dots where they do not run into each other; a point alone is no line.
+        if (width > 1 && points.len() <= MOST_DOTS) || points.len() == 1 {
+            chart.draw_series(points.iter().map(|point| Circle::new(*point, 4 * pixels, color.filled())))?;
+        }
+    }
+    Ok(())
+}
 
 /// A ring around the best validation, and its number beside it: above the line, and to the left where there is no room to the right.
-fn mark<B: DrawingBackend>(chart: &mut Chart<'_, B>, point: Point, text: &str, lines: &Lines) -> Painted<B::ErrorType> {
-    use plotters::style::text_anchor::{HPos, Pos, VPos};
+fn mark<B: DrawingBackend>(
+    chart: &mut Chart<'_, B>,
+    point: Point,
+    label: &str,
+    lines: &Lines,
+    pixels: u32,
+) -> Painted<B::ErrorType> {
     let is_right = point.0 > lines.horizontal.end * 0.6;
     let (anchor, shift) = if is_right { (HPos::Right, -6) } else { (HPos::Left, 6) };
-    let style = (FONT, 17).into_font().color(&VALID).pos(Pos::new(anchor, VPos::Bottom));
-    chart.draw_series([Circle::new(point, 8, VALID.stroke_width(2))])?;
-    let label = EmptyElement::at(point) + Text::new(text.to_string(), (shift, -14), style);
+    let style = (FONT, 17 * pixels).into_font().color(&VALID).pos(Pos::new(anchor, VPos::Bottom));
+    let scale = pixels as i32;
+    chart.draw_series([Circle::new(point, 8 * pixels, VALID.stroke_width(2 * pixels))])?;
+    let label = EmptyElement::at(point) + Text::new(label.to_string(), (shift * scale, -14 * scale), style);
     chart.draw_series([label])?;
     Ok(())
 }
@@ -283,7 +297,7 @@ fn short(x: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use danaus_runtime::training::record::Measure;
+    use danaus_runtime::training::record::{FLOPS_OF_FORWARD, Measure};
     use danaus_runtime::training::state::Best;
 
     /// A run of 20 epochs of 60 updates that looks like one.

@@ -101,7 +101,7 @@ impl Observer for Watcher {
         records.iter().for_each(|record| self.note(record));
         if !records.is_empty() {
             let (epoch, epochs) = (position.epoch, position.epochs);
-            self.say(&format!("goes on with epoch {epoch} of {epochs}, after {} updates", position.update));
+            self.say(&format!("taken up in epoch {epoch} of {epochs}, after {} updates", position.update));
         }
         match self.path.as_deref().map(|path| Metrics::open(path, records)).transpose() {
             Ok(metrics) => self.metrics = metrics,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! theta'_j = ((1 - a) N theta_j + a (F_j + c / n)) / ((1 - a) N + a (f + c))
-//! N'       =  (1 - a) N + a (f + c)
+//! N'       =  (1 - a) N + a f
 //! ```
 //!
 //! With `a = 1` this is full-batch EM, `(F_j + c / n) / (f + c)`, which never lowers the likelihood of the rows that the flows
@@ -15,7 +15,8 @@
 //!
 //! * The first update has nothing to remember: it takes the maximum for its rows, whatever its step size.
 //! * The pseudocount is imagined flow of every update. It is scaled by `a` as the real flow is, so that it means the same for
-//!   every step size; added unscaled, it would outweigh the data where the step size goes to zero.
+//!   every step size: where flows no longer change, `theta` comes to rest at the maximum `(F_j + c / n) / (f + c)`. Added unscaled, it would
+//!   outweigh the data where the step size goes to zero, and a line from 1 to 0 would end close to uniform rows.
 //! * A row without flow in an update keeps its numbers. What it remembers fades as if it had been part of the update.
 
 use super::rows::{Trained, prepare, trained};
@@ -72,6 +73,6 @@ fn update_parameter(trained: Trained<'_>, node_flows: &mut [f64], step: f64, pse
         form.read(row, masses);
         masses.iter_mut().zip(flows).for_each(|(mass, flow)| *mass = kept * *mass + step * (flow + imagined));
         form.write(masses, row);
-        *node_flow = kept + step * (flow + pseudocount);
+        *node_flow = kept + step * flow;
     });
 }
