@@ -190,6 +190,7 @@ fn hidden_markov_models() {
     }
 }
 
+// COVERS: training.segments
 /// Little memory: the values of a chain are computed again, segment by segment.
 #[test]
 fn segments_change_nothing() {

@@ -53,7 +53,10 @@ impl Training {
     /// For people.
     pub fn text(&self) -> String {
         let mut rows = vec![
-            ("work per row", format!("{} of sums: values, flows of units, flows of weights", flops(self.flops_per_row))),
+            (
+                "work per row",
+                format!("{} of sums: values, flows of units, flows of weights", flops(self.flops_per_row)),
+            ),
             ("launches of a step", format!("{} of {} kernels", grouped(self.launches), self.kernels)),
             ("flows of the parameters", bytes(self.counts)),
             ("activations, all kept", bytes(self.kept)),
