@@ -1,8 +1,9 @@
 //! What came of a run, in the units of the data.
 
 use crate::failure::Failure;
+use crate::messages::counted;
 use crate::session;
-use crate::table::{Align, flops, grouped, seconds, table};
+use crate::table::{Align, flops, grouped, table};
 use danaus_runtime::data::Rows;
 use danaus_runtime::evaluation::Evaluation;
 use danaus_runtime::session::SessionError;
@@ -45,7 +46,7 @@ pub fn text(outcome: &Outcome, found: &Found) -> String {
     format!("{}\n{}", table("", &align, &rows), summary(outcome))
 }
 
-/// `20 epochs, 1,240 updates, 3.2 PFLOP, 12.34 s; best after epoch 17`
+/// `20 epochs, 1240 updates, 3.2 PFLOP, time 12.3 s; best in epoch 17`
 fn summary(outcome: &Outcome) -> String {
     let state = &outcome.state;
     let spent = state.records.last().map_or(0.0, |record| record.flops);
@@ -55,11 +56,11 @@ fn summary(outcome: &Outcome) -> String {
         (None, _) => String::new(),
     };
     format!(
-        "{} epochs, {} updates, {}, {}{best}\n",
-        grouped(state.progress.epoch),
-        grouped(state.progress.updates),
+        "{}, {}, {}, time {:.1} s{best}\n",
+        counted(state.progress.epoch as usize, "epoch"),
+        counted(state.progress.updates as usize, "update"),
         flops(spent),
-        seconds(state.progress.seconds)
+        state.progress.seconds
     )
 }
 

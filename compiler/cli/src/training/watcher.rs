@@ -60,14 +60,14 @@ impl Watcher {
         (self.position.epoch - 1) * self.position.rows as u64 + self.position.row as u64
     }
 
-    /// Speed and what is left: `1234 rows/s, 5.6 GFLOP/s, 12 min left`.
+    /// Speed and what is left: `at 1234 rows/s and 5.6 GFLOP/s, left 12 min`.
     fn speed(&self) -> String {
         let done = self.done();
         let seconds = self.began.0.elapsed().as_secs_f64();
         let rate = done.saturating_sub(self.began.1) as f64 / seconds.max(1e-9);
         let left = (self.position.epochs * self.position.rows as u64).saturating_sub(done);
-        let left = if rate > 0.0 { format!(", {} left", span(left as f64 / rate)) } else { String::new() };
-        format!("{rate:.0} rows/s, {:.1} GFLOP/s{left}", rate * self.flops_per_row / 1e9)
+        let left = if rate > 0.0 { format!(", left {}", span(left as f64 / rate)) } else { String::new() };
+        format!("at {rate:.0} rows/s and {:.1} GFLOP/s{left}", rate * self.flops_per_row / 1e9)
     }
 
     /// `train 2.1034 bits, valid 2.0134 bits (best 2.0100)`
