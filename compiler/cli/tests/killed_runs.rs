@@ -14,7 +14,7 @@ fn start(folder: &Path, settings: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_danaus"))
         .current_dir(root)
         .args(["train", "examples/hmm.pc", "--set", "T=16", "--set", "H=8", "--text", "lower", "--data", "README.md"])
-        .args(["--valid", "CONTRIBUTING.md", "--epochs", "100", "--seed", "5", "--every", "1u"])
+        .args(["--valid", "CONTRIBUTING.md", "--epochs", "30", "--seed", "5", "--every", "1u"])
         .args(settings)
         .arg("--checkpoint")
         .arg(folder.join("run"))

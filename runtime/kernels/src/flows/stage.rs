@@ -29,6 +29,9 @@ use danaus_artifact::plan::CHUNK;
 /// [`UNDERFLOW`](crate::stage::UNDERFLOW).
 pub const DEEPEST: f32 = 69.07755;
 
+/// Outputs of a slice.
+const SLICE: usize = 128;
+
 /// Compile-time values of [`stage_flow_kernel()`].
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub struct StageFlowConfig {
@@ -76,6 +79,11 @@ impl StageFlowConfig {
     /// Numbers in a row of counts.
     fn pitch(&self) -> usize {
         self.inputs.next_multiple_of(CHUNK)
+    }
+
+    /// Slices of the outputs: the ratios of one stay in the first-level cache while all inputs pass.
+    fn slices(&self) -> usize {
+        self.outputs.div_ceil(SLICE)
     }
 
     /// Vectors of inputs in a row of the transposed exponentials.
@@ -305,48 +313,68 @@ fn exact<N: Size>(
     }
 }
 
-/// Flows of `tile` inputs from `i` on.
+/// Flows of `tile` inputs from `i` on: what the outputs of slice `slice` add to them. The slices before it have left their sums
+/// where the transposed exponentials will be.
 #[cube]
+#[allow(clippy::too_many_arguments)]
 fn flow_tile<N: Size>(
     arena: &mut [Vector<f32, N>],
-    scratch: &[f32],
+    scratch: &mut [f32],
     packed: &[f32],
     tables: &[u32],
     place: &Place,
     block: &Block,
     i: usize,
+    slice: usize,
     #[comptime] c: StageFlowConfig,
 ) {
-    let from = scratch.as_vectorized().with_vector_size::<N>();
+    let scratch = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
     let e = exponentials_of::<N>(block, c);
     let q = ratios_of(block, c) / N::value();
+    let partial = (block.slot + comptime!(c.transposed_at())) / N::value() + (i - block.i0) * c.vectors;
     let weights = weight_index(tables, block, 0usize, i, c);
     let mut sums = Array::<Vector<f32, N>>::new(comptime!(c.tile * c.vectors));
     #[unroll]
     for k in 0..comptime!(c.tile * c.vectors) {
         sums[k] = Vector::new(0.0);
     }
-    for o in 0..c.outputs {
+    if comptime!(c.slices() > 1) {
+        if slice > 0 {
+            #[unroll]
+            for k in 0..comptime!(c.tile * c.vectors) {
+                sums[k] = scratch[partial + k];
+            }
+        }
+    }
+    let o_end = min((slice + 1) * comptime!(SLICE.min(c.outputs)), comptime!(c.outputs).runtime());
+    for o in slice * SLICE..o_end {
         #[unroll]
         for k in 0..c.tile {
             let weight = Vector::<f32, N>::new(packed[weights + o * c.tile + k]);
             #[unroll]
             for v in 0..c.vectors {
                 let at = comptime!(k * c.vectors + v);
-                sums[at] = fma(weight, from[q + o * c.vectors + v], sums[at]);
+                sums[at] = fma(weight, scratch[q + o * c.vectors + v], sums[at]);
             }
         }
     }
-    let row = tables[block.record + 4] as usize + block.g * c.inputs;
-    #[unroll]
-    for k in 0..c.tile {
-        if i + k < block.i_end {
-            #[unroll]
-            for v in 0..c.vectors {
-                let exponential = from[e + (i + k - block.i0) * c.vectors + v];
-                arena[(row + i + k) * place.vectors as usize + block.v0 + v] =
-                    sums[comptime!(k * c.vectors + v)] * exponential;
+    if slice + 1 == comptime!(c.slices()).runtime() {
+        let row = tables[block.record + 4] as usize + block.g * c.inputs;
+        #[unroll]
+        for k in 0..c.tile {
+            if i + k < block.i_end {
+                #[unroll]
+                for v in 0..c.vectors {
+                    let exponential = scratch[e + (i + k - block.i0) * c.vectors + v];
+                    arena[(row + i + k) * place.vectors as usize + block.v0 + v] =
+                        sums[comptime!(k * c.vectors + v)] * exponential;
+                }
             }
+        }
+    } else {
+        #[unroll]
+        for k in 0..comptime!(c.tile * c.vectors) {
+            scratch[partial + k] = sums[k];
         }
     }
 }
@@ -447,8 +475,11 @@ fn flow_block<N: Size>(
             forget::<N>(scratch, block, v, c);
         }
     }
-    for panel in 0..(block.i_end - block.i0).div_ceil(comptime!(c.tile).runtime()) {
-        flow_tile::<N>(arena, &*scratch, packed, tables, place, block, block.i0 + panel * c.tile, c);
+    for slice in 0..comptime!(c.slices()) {
+        for panel in 0..(block.i_end - block.i0).div_ceil(comptime!(c.tile).runtime()) {
+            let i = block.i0 + panel * c.tile;
+            flow_tile::<N>(arena, scratch, packed, tables, place, block, i, slice, c);
+        }
     }
     transpose::<N>(scratch, block, c);
     for x in 0..comptime!(c.columns().div_ceil(c.count_vectors)) {
