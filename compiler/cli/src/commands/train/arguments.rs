@@ -196,11 +196,12 @@ impl Args for TrainingData {
 }
 
 fn renamed(command: Command) -> Command {
-    command
-        .mut_arg("data", |data| data.help("Rows to train on, in the forms that danaus eval reads"))
-        .mut_arg("batch", |batch| {
+    command.mut_arg("data", |data| data.help("Rows to train on, in the forms that danaus eval reads")).mut_arg(
+        "batch",
+        |batch| {
             batch.long("device-batch").help("Most rows on the device at a time [default: by the size of the circuit]")
-        })
+        },
+    )
 }
 
 impl FromArgMatches for TrainingData {
