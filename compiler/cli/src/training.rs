@@ -3,7 +3,7 @@
 //! * [`watcher`]: progress on the terminal; [`metrics`]: what is measured, in a file
 //! * [`curve`]: the same as a picture
 //! * [`report`]: what came of it
-//! * [`signal`]: Ctrl-C
+//! * [`signal`] listens to Ctrl-C
 
 pub mod curve;
 pub mod metrics;

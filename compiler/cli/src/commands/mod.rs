@@ -55,7 +55,7 @@ pub enum Verb {
     /// Says how likely a model finds data: mean log-likelihood, bits per dimension
     Eval(eval::Eval),
     /// Trains a model: parameters that make data likely
-    Train(train::Train),
+    Train(Box<train::Train>),
     /// Starts a product of circuits from the parameters of its factors
     Multiply(multiply::Multiply),
     /// Turns trained dense weights into the closest Monarch weights

@@ -11,7 +11,6 @@ use danaus_runtime::training::state::State;
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, register_font};
 use std::ops::Range;
 use std::path::Path;
@@ -148,7 +147,7 @@ impl Lines {
         let best = state.best.as_ref().and_then(|best| {
             let record = records.iter().find(|record| record.update == best.update && record.valid.is_some())?;
             let bits = best.measure.bits_per_dimension;
-            Some(((at(record), bits), format!("best: {bits:.4} bits, epoch {}", best.epoch)))
+            Some(((at(record), bits), format!("best {bits:.4} in epoch {}", best.epoch)))
         });
         Some(Lines { updates, epochs, valid, best, horizontal: 0.0..end * 1.02, vertical, label })
     }
@@ -225,8 +224,8 @@ fn paint<B: DrawingBackend>(area: &Area<B>, name: &str, lines: &Lines, pixels: u
         .y_desc("bits per dimension")
         .draw()?;
     plot(&mut chart, lines, pixels)?;
-    if let Some((point, label)) = &lines.best {
-        mark(&mut chart, *point, label, lines, pixels)?;
+    if let Some((point, _)) = &lines.best {
+        chart.draw_series([Circle::new(*point, 8 * pixels, VALID.stroke_width(2 * pixels))])?;
     }
     chart
         .configure_series_labels()
@@ -242,10 +241,12 @@ fn paint<B: DrawingBackend>(area: &Area<B>, name: &str, lines: &Lines, pixels: u
 
 /// The lines, without what lies above the picture.
 fn plot<B: DrawingBackend>(chart: &mut Chart<'_, B>, lines: &Lines, pixels: u32) -> Painted<B::ErrorType> {
+    // The number stands in the legend, where no line can run through it.
+    let best = lines.best.as_ref().map_or_else(String::new, |(_, label)| format!(", {label}"));
     for (points, color, width, label) in [
-        (&lines.updates, PALE, 1, "training, each update"),
-        (&lines.epochs, TRAIN, 3, "training, each epoch"),
-        (&lines.valid, VALID, 3, "validation"),
+        (&lines.updates, PALE, 1, "training, each update".to_string()),
+        (&lines.epochs, TRAIN, 3, "training, each epoch".to_string()),
+        (&lines.valid, VALID, 3, format!("validation{best}")),
     ] {
         let inside = points.iter().copied().filter(|point| point.1 <= lines.vertical.end);
         let points: Vec<Point> = inside.collect();
@@ -261,24 +262,6 @@ fn plot<B: DrawingBackend>(chart: &mut Chart<'_, B>, lines: &Lines, pixels: u32)
             chart.draw_series(points.iter().map(|point| Circle::new(*point, 4 * pixels, color.filled())))?;
         }
     }
-    Ok(())
-}
-
-/// A ring around the best validation, and its number beside it: above the line, and to the left where there is no room to the right.
-fn mark<B: DrawingBackend>(
-    chart: &mut Chart<'_, B>,
-    point: Point,
-    label: &str,
-    lines: &Lines,
-    pixels: u32,
-) -> Painted<B::ErrorType> {
-    let is_right = point.0 > lines.horizontal.end * 0.6;
-    let (anchor, shift) = if is_right { (HPos::Right, -6) } else { (HPos::Left, 6) };
-    let style = (FONT, 17 * pixels).into_font().color(&VALID).pos(Pos::new(anchor, VPos::Bottom));
-    let scale = pixels as i32;
-    chart.draw_series([Circle::new(point, 8 * pixels, VALID.stroke_width(2 * pixels))])?;
-    let label = EmptyElement::at(point) + Text::new(label.to_string(), (shift * scale, -14 * scale), style);
-    chart.draw_series([label])?;
     Ok(())
 }
 
@@ -346,7 +329,7 @@ mod tests {
             first
         };
         let svg = String::from_utf8(draw_twice("a.svg", Axis::Flops)).unwrap();
-        for text in ["Training of hmm", "training cost (TFLOP)", "bits per dimension", "validation", "best: "] {
+        for text in ["Training of hmm", "training cost (TFLOP)", "bits per dimension", "validation, best "] {
             assert!(svg.contains(text), "{text}");
         }
         assert!(String::from_utf8(draw_twice("b.svg", Axis::Epochs)).unwrap().contains("epochs"));
