@@ -20,6 +20,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// As in the command `danaus`: large buffers are kept rather than given back to the system and taken again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Values of a variable in the examples.
 const VALUES: u32 = 27;
 

@@ -34,6 +34,11 @@ mod training;
 use clap::Parser;
 use std::process::ExitCode;
 
+/// Large buffers are kept rather than given back to the system and taken again, which costs a fault for every page: training makes
+/// and drops many of them for each update.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Deeply nested programs are legal, and the compiler's functions over trees call themselves.
 const STACK_BYTES: usize = 256 << 20;
 

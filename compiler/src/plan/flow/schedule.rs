@@ -12,7 +12,7 @@ use danaus_artifact::flow_plan::StageFlow;
 use danaus_artifact::plan::{CHUNK, StageKernel};
 
 /// Work items below which not every core is busy.
-const ITEMS: usize = 4;
+const ITEMS: usize = 2;
 
 /// Chooses the schedule; `groups` is the number of different parameters of the launch.
 pub(super) fn stage_flow(stage: &StageKernel, groups: usize, target: &Target) -> StageFlow {
