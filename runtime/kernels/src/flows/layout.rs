@@ -4,6 +4,9 @@
 use crate::error::KernelError;
 use danaus_artifact::flow_plan::{FlowLaunch, FlowLoop, FlowPlan, FlowStep, Segments, Word};
 
+/// Words of the tables: two gigabytes.
+const MOST_WORDS: u64 = 1 << 29;
+
 /// Where the rows of a loop stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoopRows {
@@ -61,10 +64,10 @@ impl LoopRows {
         match word {
             Word::Value(value) => value,
             Word::Fixed(row) => row,
-            Word::Frame(row) => self.frame(body, iteration) + row,
-            Word::Carry(row) => self.carry(body, iteration) + row,
-            Word::RootFlow(row) => self.root_flow(body, iteration) + row,
-            Word::CarryFlow(row) => self.carry_flow(body, iteration) + row,
+            Word::Frame(row) => self.frame(body, iteration).saturating_add(row),
+            Word::Carry(row) => self.carry(body, iteration).saturating_add(row),
+            Word::RootFlow(row) => self.root_flow(body, iteration).saturating_add(row),
+            Word::CarryFlow(row) => self.carry_flow(body, iteration).saturating_add(row),
             Word::Variable(index, stride) => index.wrapping_add((stride as u32).wrapping_mul(iteration)),
         }
     }
@@ -105,7 +108,7 @@ pub struct FlowLayout {
 impl FlowLayout {
     /// Lays out the plan.
     pub fn new(plan: &FlowPlan, segments: &Segments) -> Result<FlowLayout, KernelError> {
-        let too_large = || KernelError::Plan("the arena or the tables have 2^31 entries or more".to_string());
+        let too_large = || KernelError::Plan("its arena or its tables are too large".to_string());
         let mut next = u64::from(plan.rows);
         let mut take = |rows: u64| {
             let first = next;
@@ -124,6 +127,9 @@ impl FlowLayout {
             });
         }
         let rows = u32::try_from(next).ok().filter(|&rows| rows < 1 << 31).ok_or_else(too_large)?;
+        if words(plan) >= MOST_WORDS {
+            return Err(too_large());
+        }
         let mut tables = Vec::new();
         let [forward, backward] = [&plan.forward, &plan.backward].map(|steps| place_steps(steps, &mut tables));
         let mut place_loops = |launches: fn(&FlowLoop) -> &Vec<FlowLaunch>| -> Vec<Vec<Vec<Placed>>> {
@@ -132,9 +138,6 @@ impl FlowLayout {
         };
         let loops_forward = place_loops(|body| &body.forward);
         let loops_backward = place_loops(|body| &body.backward);
-        if tables.len() >= 1 << 31 {
-            return Err(too_large());
-        }
         Ok(FlowLayout { rows, loops, tables, forward, backward, loops_forward, loops_backward })
     }
 
@@ -143,6 +146,16 @@ impl FlowLayout {
         let loops = self.loops_forward.iter().chain(&self.loops_backward);
         self.forward.iter().chain(&self.backward).flatten().chain(loops.flatten().flatten())
     }
+}
+
+/// Words of the tables for all iterations.
+fn words(plan: &FlowPlan) -> u64 {
+    let of = |launches: &[FlowLaunch]| launches.iter().map(|launch| launch.words.len() as u64).sum::<u64>();
+    let loops = plan.loops.iter().map(|body| {
+        let one = of(&body.forward).saturating_add(of(&body.backward));
+        one.saturating_mul(u64::from(body.steps))
+    });
+    loops.fold(0, u64::saturating_add)
 }
 
 fn place_steps(steps: &[FlowStep], tables: &mut Vec<u32>) -> Vec<Option<Placed>> {

@@ -338,12 +338,10 @@ fn flow_tile<N: Size>(
     for k in 0..comptime!(c.tile * c.vectors) {
         sums[k] = Vector::new(0.0);
     }
-    if comptime!(c.slices() > 1) {
-        if slice > 0 {
-            #[unroll]
-            for k in 0..comptime!(c.tile * c.vectors) {
-                sums[k] = scratch[partial + k];
-            }
+    if slice > 0 {
+        #[unroll]
+        for k in 0..comptime!(c.tile * c.vectors) {
+            sums[k] = scratch[partial + k];
         }
     }
     let o_end = min((slice + 1) * comptime!(SLICE.min(c.outputs)), comptime!(c.outputs).runtime());
