@@ -7,6 +7,7 @@
 //! A case is `H` (dense) or `AxB` (Monarch). With `--parameters` and `--evidence` (value indices, 32-bit little-endian,
 //! `[positions][batch]`) one case is measured on given numbers, so that its mean log-likelihood can be compared.
 
+use danaus_benches::arguments::Arguments;
 use danaus_benches::chain::{Case, schedules};
 use danaus_benches::measure::{Timing, machine, measure};
 use danaus_kernels::{Program, pack, peak};
@@ -17,64 +18,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Values of a variable in the examples.
-const VALUES: u32 = 27;
-
-struct Arguments {
-    cases: Vec<String>,
-    batch: usize,
-    length: usize,
-    runs: usize,
-    seconds: u64,
-    json: bool,
-    parameters: Option<String>,
-    evidence: Option<String>,
-}
-
 fn main() -> ExitCode {
-    match arguments().and_then(|arguments| run(&arguments)) {
+    match Arguments::read(&["parameters", "evidence"]).and_then(|arguments| run(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("forward: {message}");
             ExitCode::FAILURE
         }
     }
-}
-
-fn arguments() -> Result<Arguments, String> {
-    let mut arguments = Arguments {
-        cases: vec![],
-        batch: 64,
-        length: 64,
-        runs: 11,
-        seconds: 60,
-        json: false,
-        parameters: None,
-        evidence: None,
-    };
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        if word == "--json" {
-            arguments.json = true;
-            continue;
-        }
-        let value = words.next().ok_or_else(|| format!("`{word}` wants a value"))?;
-        let number = || value.parse().map_err(|_| format!("`{word}` wants a number, not `{value}`"));
-        match word.as_str() {
-            "--case" => arguments.cases.push(value),
-            "--batch" => arguments.batch = number()?,
-            "--length" => arguments.length = number()?,
-            "--runs" => arguments.runs = number()?,
-            "--seconds" => arguments.seconds = number()? as u64,
-            "--parameters" => arguments.parameters = Some(value),
-            "--evidence" => arguments.evidence = Some(value),
-            _ => return Err(format!("there is no option `{word}`")),
-        }
-    }
-    if arguments.cases.is_empty() {
-        arguments.cases = ["1024", "64x64", "128x128"].map(String::from).to_vec();
-    }
-    Ok(arguments)
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
@@ -93,7 +44,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
 
 fn measure_case(case: &Case, arguments: &Arguments, peak: f64) -> Result<(), String> {
     let plan = Arc::new(case.plan()?);
-    let loaded = match &arguments.parameters {
+    let loaded = match arguments.others.get("parameters") {
         Some(path) => parameters::load(Path::new(path), &plan),
         None => parameters::init(&plan, 1, None),
     };
@@ -143,17 +94,10 @@ fn report(case: &Case, arguments: &Arguments, peak: f64, timing: &Timing, mean: 
     );
 }
 
-/// Given indices, or the same pseudo-random ones every time.
+/// Given indices, or pseudo-random ones.
 fn evidence(arguments: &Arguments) -> Result<Vec<u32>, String> {
     let count = arguments.length * arguments.batch;
-    let Some(path) = &arguments.evidence else {
-        let mut state = 1u32;
-        let next = |_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) % VALUES
-        };
-        return Ok((0..count).map(next).collect());
-    };
+    let Some(path) = arguments.others.get("evidence") else { return Ok(arguments.evidence()) };
     let bytes = std::fs::read(path).map_err(|error| format!("{path}: {error}"))?;
     let indices: Vec<u32> =
         bytes.chunks_exact(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect();

@@ -7,6 +7,7 @@
 //! A case is `H` (dense) or `AxB` (Monarch). Operations are counted three times: for the values, for the flows of the states
 //! and for those of the weights.
 
+use danaus_benches::arguments::Arguments;
 use danaus_benches::chain::Case;
 use danaus_benches::measure::{machine, measure};
 use danaus_kernels::{KernelError, Program, pack, peak};
@@ -24,54 +25,14 @@ use std::time::Duration;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Values of a variable in the examples.
-const VALUES: u32 = 27;
-
-struct Arguments {
-    cases: Vec<String>,
-    batch: usize,
-    length: usize,
-    runs: usize,
-    seconds: u64,
-    limit: Option<u64>,
-    json: bool,
-}
-
 fn main() -> ExitCode {
-    match arguments().and_then(|arguments| run(&arguments)) {
+    match Arguments::read(&["memory-limit"]).and_then(|arguments| run(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("train: {message}");
             ExitCode::FAILURE
         }
     }
-}
-
-fn arguments() -> Result<Arguments, String> {
-    let mut arguments =
-        Arguments { cases: vec![], batch: 64, length: 64, runs: 7, seconds: 60, limit: None, json: false };
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        if word == "--json" {
-            arguments.json = true;
-            continue;
-        }
-        let value = words.next().ok_or_else(|| format!("`{word}` wants a value"))?;
-        let number = || value.parse().map_err(|_| format!("`{word}` wants a number, not `{value}`"));
-        match word.as_str() {
-            "--case" => arguments.cases.push(value),
-            "--batch" => arguments.batch = number()?,
-            "--length" => arguments.length = number()?,
-            "--runs" => arguments.runs = number()?,
-            "--seconds" => arguments.seconds = number()? as u64,
-            "--memory-limit" => arguments.limit = Some(number()? as u64),
-            _ => return Err(format!("there is no option `{word}`")),
-        }
-    }
-    if arguments.cases.is_empty() {
-        arguments.cases = ["1024", "64x64", "128x128"].map(String::from).to_vec();
-    }
-    Ok(arguments)
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
@@ -92,7 +53,7 @@ fn measure_case(case: &Case, arguments: &Arguments, peak: f64) -> Result<(), Str
     let (plan, flows) = case.plans()?;
     let plan = Arc::new(plan);
     let start = parameters::init(&plan, 1, None).map_err(|error| error.to_string())?.parameters;
-    let evidence = evidence(arguments.length * arguments.batch);
+    let evidence = arguments.evidence();
     let budget = Duration::from_secs(arguments.seconds);
     let text = |error: KernelError| error.to_string();
 
@@ -103,7 +64,7 @@ fn measure_case(case: &Case, arguments: &Arguments, peak: f64) -> Result<(), Str
     drop(program);
 
     let text = |error: SessionError| error.to_string();
-    let mut engine = Engine::open(plan.clone(), Arc::new(flows), arguments.batch, arguments.limit).map_err(text)?;
+    let mut engine = Engine::open(plan.clone(), Arc::new(flows), arguments.batch, limit(arguments)?).map_err(text)?;
     engine.set_parameters(start.values()).map_err(text)?;
     engine.gather(&evidence, arguments.batch).map_err(text)?;
     engine.take().map_err(text)?;
@@ -154,12 +115,8 @@ fn measure_case(case: &Case, arguments: &Arguments, peak: f64) -> Result<(), Str
     Ok(())
 }
 
-/// The same pseudo-random indices every time.
-fn evidence(count: usize) -> Vec<u32> {
-    let mut state = 1u32;
-    let next = |_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) % VALUES
-    };
-    (0..count).map(next).collect()
+/// The most bytes of activations.
+fn limit(arguments: &Arguments) -> Result<Option<u64>, String> {
+    let Some(text) = arguments.others.get("memory-limit") else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| format!("`--memory-limit` wants a number of bytes, not `{text}`"))
 }

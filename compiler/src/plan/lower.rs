@@ -20,8 +20,8 @@ use crate::plan::kernels::Target;
 use crate::plan::memory::{Interval, assign};
 use crate::plan::packs::Packs;
 use crate::plan::scope::{Home, Scope};
-use crate::plan::shapes::{kernel_of, parts, split};
-use danaus_artifact::plan::{Kernel, Layout, Plan, Schedule, StageKernel};
+use crate::plan::shapes::{kernel_of, parts, split, weight_layout};
+use danaus_artifact::plan::{Kernel, Layout, Plan};
 use std::collections::{BTreeMap, HashMap};
 
 /// Iterations between two rescalings of a loop's carry.
@@ -308,16 +308,7 @@ impl Lowering<'_> {
     }
 
     fn weights(&mut self, member: &Member, kernel: &Kernel) -> u32 {
-        let layout = match kernel {
-            Kernel::Stage(StageKernel { schedule: Schedule::Panels { tile, .. }, .. }) => {
-                Layout::Panels { tile: *tile }
-            }
-            Kernel::Stage(StageKernel { schedule: Schedule::Narrow, .. }) => Layout::Panels { tile: 1 },
-            Kernel::Mixing { .. } => Layout::Mixing,
-            Kernel::Product { .. } | Kernel::Kronecker { .. } | Kernel::Permute { .. } | Kernel::Concat { .. } => {
-                return 0;
-            }
-        };
+        let Some(layout) = weight_layout(kernel) else { return 0 };
         let id = member.parameters[0];
         self.packs.offset(id, &self.circuit.parameters[id.0 as usize], layout)
     }

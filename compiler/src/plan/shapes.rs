@@ -4,7 +4,7 @@ use crate::circuit::{
     Circuit, Layer, LayerGraph, Member, Op, Operand, ParamId, ParameterShape, PartRef, Stage, SumKind, VarUse,
 };
 use crate::plan::kernels::{SumShape, Target, schedule};
-use danaus_artifact::plan::{Kernel, StageKernel};
+use danaus_artifact::plan::{Kernel, Layout, Schedule, StageKernel};
 
 /// The operands of a member that are layers.
 pub fn parts(member: &Member) -> impl Iterator<Item = PartRef> + '_ {
@@ -51,6 +51,18 @@ pub fn kernel_of(layer: &Layer, graph: &LayerGraph, circuit: &Circuit, target: &
         Op::Stage(stage) => Kernel::Stage(stage_kernel(stage, layer, circuit, target)),
         Op::Sum(SumKind::Monarch { .. } | SumKind::Kronecker(_)) => panic!("lower-monarch has rewritten this sum"),
         Op::Carry | Op::Scan(_) => panic!("a carry or a scan is no launch"),
+    }
+}
+
+/// The layout in which a kernel reads its weights, if it has any.
+pub fn weight_layout(kernel: &Kernel) -> Option<Layout> {
+    match kernel {
+        Kernel::Stage(StageKernel { schedule: Schedule::Panels { tile, .. }, .. }) => {
+            Some(Layout::Panels { tile: *tile })
+        }
+        Kernel::Stage(StageKernel { schedule: Schedule::Narrow, .. }) => Some(Layout::Panels { tile: 1 }),
+        Kernel::Mixing { .. } => Some(Layout::Mixing),
+        Kernel::Product { .. } | Kernel::Kronecker { .. } | Kernel::Permute { .. } | Kernel::Concat { .. } => None,
     }
 }
 

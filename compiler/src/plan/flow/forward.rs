@@ -5,9 +5,9 @@ use super::{Builder, PendingLoop, State};
 use crate::circuit::{Layer, LayerId, Member, Op, Operand, ParameterShape, PartRef, Scan, VarUse};
 use crate::plan::homogeneous::{carry, degree};
 use crate::plan::lower::RESCALE;
-use crate::plan::shapes::{kernel_of, split};
+use crate::plan::shapes::{kernel_of, split, weight_layout};
 use danaus_artifact::flow_plan::FlowKernel;
-use danaus_artifact::plan::{Kernel, Layout, Schedule, StageKernel};
+use danaus_artifact::plan::{Kernel, Layout};
 
 impl<'a> Builder<'a> {
     /// Writes the launches of a graph.
@@ -126,16 +126,7 @@ impl<'a> Builder<'a> {
     }
 
     fn weights(&mut self, member: &Member, kernel: &Kernel) -> u32 {
-        let layout = match kernel {
-            Kernel::Stage(StageKernel { schedule: Schedule::Panels { tile, .. }, .. }) => {
-                Layout::Panels { tile: *tile }
-            }
-            Kernel::Stage(StageKernel { schedule: Schedule::Narrow, .. }) => Layout::Panels { tile: 1 },
-            Kernel::Mixing { .. } => Layout::Mixing,
-            Kernel::Product { .. } | Kernel::Kronecker { .. } | Kernel::Permute { .. } | Kernel::Concat { .. } => {
-                return 0;
-            }
-        };
+        let Some(layout) = weight_layout(kernel) else { return 0 };
         let id = member.parameters[0];
         self.packs.offset(id, self.circuit.parameter(id), layout)
     }
