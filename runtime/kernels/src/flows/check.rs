@@ -1,4 +1,4 @@
-//! Checks a flow plan that has been laid out, before anything runs: see [`crate::validate`].
+//! Checks a flow plan that has been laid out, before anything runs: see [`mod@crate::validate`].
 //!
 //! # The contract
 //!
