@@ -33,7 +33,7 @@ const SESSIONS: usize = 2;
 /// Counts read from the device, laid out as the flow plan says; see [`unpack_counts`](crate::pack::unpack_counts).
 pub enum Counts {
     /// Those of one batch.
-    Single(Bytes),
+    Single(Vec<f32>),
     /// Sums of several batches.
     Double(Bytes),
 }
@@ -42,7 +42,7 @@ impl Counts {
     /// The flows of the parameters: see [`unpack_counts`].
     pub fn flows(&self, plan: &FlowPlan, parameters: &[Parameter], values: &[Vec<f32>]) -> Vec<Vec<f64>> {
         match self {
-            Counts::Single(counts) => unpack_counts(plan, parameters, values, f32::from_bytes(counts)),
+            Counts::Single(counts) => unpack_counts(plan, parameters, values, counts),
             Counts::Double(counts) => unpack_counts(plan, parameters, values, f64::from_bytes(counts)),
         }
     }
@@ -173,7 +173,10 @@ impl FlowProgram {
             let sums = self.sums.take().expect("there are sums");
             return Ok(Counts::Double(self.client.read_one(sums).map_err(failed)?));
         }
-        let counts = self.client.read_one(self.counts.clone()).map_err(failed)?;
+        // What is read may be the buffer itself, so it is copied before the buffer is cleared.
+        let read = self.client.read_one(self.counts.clone()).map_err(failed)?;
+        let counts = f32::from_bytes(&read)[..self.plan.count_chunks as usize * CHUNK].to_vec();
+        drop(read);
         let dim = CubeDim::new_1d(self.units as u32);
         // SAFETY: the counts are whole vectors.
         unsafe {

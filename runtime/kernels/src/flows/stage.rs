@@ -443,7 +443,8 @@ fn count_tile<N: Size>(
     for a in 0..outputs {
         #[unroll]
         for k in 0..width {
-            if o + a < c.outputs && x + k < columns {
+            // The last chunk may be shorter than the others, and what follows a row is the next one.
+            if o + a < c.outputs && x + k < columns && block.i0 + (x + k) * n < comptime!(c.pitch()).runtime() {
                 let at = count_index(tables, block, o + a, block.i0, c) / n + x + k;
                 to[at] += sums[comptime!(a * width + k)];
             }
