@@ -28,6 +28,11 @@ const TOLERANCE: f64 = 1e-5;
 /// Much memory: loops keep all of their values.
 const PLENTY: u64 = 1 << 40;
 
+/// Random circuits; `DANAUS_CASES` asks for more.
+fn cases() -> usize {
+    std::env::var("DANAUS_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(8)
+}
+
 fn in_single_precision(values: &ParameterValues) -> ParameterValues {
     let mut rounded = ParameterValues::new();
     for (name, numbers) in values.iter() {
@@ -138,7 +143,7 @@ fn for_each_case<T>(count: usize, strategy: impl Strategy<Value = T>, act: impl 
 // COVERS: training.precision
 #[test]
 fn random_circuits() {
-    for_each_case(8, recipes(), |recipe| {
+    for_each_case(cases(), recipes(), |recipe| {
         let circuit = random_circuit(&recipe);
         let values = parameters(&circuit, recipe.seed, recipe.zeros);
         assert_matches(&circuit, &values, recipe.seed, &[5, 64], PLENTY);

@@ -130,7 +130,9 @@ pub fn unpack_counts<T: Copy + Into<f64> + Sync>(
             ParameterShape::Table { values: size, .. } => table_flows(values, size, source, flows),
             ParameterShape::Weight { inputs, .. } => weight_flows(values, inputs, source, flows),
             ParameterShape::Mixing { .. } => {
-                flows.iter_mut().zip(source).for_each(|(flow, &count)| *flow = count.into())
+                for ((flow, &weight), &count) in flows.iter_mut().zip(values).zip(source) {
+                    *flow = if weight > 0.0 { count.into() } else { 0.0 };
+                }
             }
         }
     }
@@ -141,7 +143,9 @@ fn table_flows<T: Copy + Into<f64> + Sync>(values: &[f32], size: usize, counts: 
     let rows =
         values.par_chunks_exact(size).zip(counts.par_chunks_exact(size + 1)).zip(flows.par_chunks_exact_mut(size));
     rows.with_min_len(GRAIN / size + 1).for_each(|((row, counts), flows)| {
-        flows.iter_mut().zip(counts).for_each(|(flow, &count)| *flow = count.into());
+        for ((flow, &log), &count) in flows.iter_mut().zip(row).zip(counts) {
+            *flow = if log > f32::NEG_INFINITY { count.into() } else { 0.0 };
+        }
         let missing: f64 = counts[size].into();
         let total = log_sum(row);
         if missing > 0.0 && total > f32::NEG_INFINITY {

@@ -54,9 +54,10 @@ pub fn mixing_flow_kernel<N: Size>(
                     for v in 0..vectors {
                         let value = arena[(out + h) * vectors + v];
                         let above = arena[(flow + h) * vectors + v];
-                        let alive = value.greater_than(&Vector::new(f32::NEG_INFINITY));
-                        let share = exp_bounded::<N>(weight + arena[(part + h) * vectors + v] - value);
-                        let through = select_many(alive, above * share, Vector::new(0.0));
+                        let x = weight + arena[(part + h) * vectors + v];
+                        // A part of `-inf` has no flow, and nor has a mixture of `-inf`, whose parts are all that.
+                        let alive = x.greater_than(&Vector::new(f32::NEG_INFINITY));
+                        let through = select_many(alive, above * exp_bounded::<N>(x - value), Vector::new(0.0));
                         arena[(below + h) * vectors + v] = through;
                         sum += total::<N>(through);
                     }

@@ -213,7 +213,10 @@ fn exponentials<N: Size>(
         #[unroll]
         for v in 0..c.vectors {
             let place = at + i * c.vectors + v;
-            e[place] = exp_nonpositive::<N>(e[place] - shift_of::<N>(high[v]));
+            let s = e[place];
+            // An input of `-inf` has no flow, not even a tiny one: what is impossible must not become possible.
+            let alive = s.greater_than(&Vector::new(f32::NEG_INFINITY));
+            e[place] = select_many(alive, exp_nonpositive::<N>(s - shift_of::<N>(high[v])), Vector::new(0.0));
         }
     }
     let maxima = maxima_of::<N>(block, c);
