@@ -8,6 +8,7 @@
 #[cfg(test)]
 extern crate self as danaus_artifact;
 
+pub mod chain;
 pub mod container;
 pub mod error;
 pub mod file;

@@ -13,6 +13,7 @@
 //!
 //! **Invariant.** A row of samples never influences another: `-inf` and underflow stay within their lane.
 
+pub mod chain;
 pub mod error;
 pub mod flows;
 pub mod kronecker;

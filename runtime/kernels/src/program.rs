@@ -3,6 +3,8 @@
 //! A launch is queued, not awaited; the results are read at the end. Buffers are kept between calls of equal
 //! batch. Device code is compiled when a batch of a new layout is first seen.
 
+use crate::chain::forward::ChainConfig;
+use crate::chain::session::{ChainParameters, ChainSession};
 use crate::error::KernelError;
 use crate::launch::{Config, Layout, Memory, argument, grid};
 use crate::pack::pack_len;
@@ -12,7 +14,8 @@ use cubecl::Device;
 use cubecl::client::Client;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
-use danaus_artifact::plan::{Launch, Loop, Plan, Step};
+use danaus_artifact::chain::Chain;
+use danaus_artifact::plan::{CHUNK, Launch, Loop, Plan, Step};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -42,9 +45,14 @@ pub struct Program {
     /// Number of values of every variable.
     pub(crate) values: Vec<u32>,
     units: usize,
+    /// For each step of the plan, if it is a chain.
+    chains: Vec<Option<ChainParameters>>,
+    /// Whether the chains have the parameters.
+    is_updated: bool,
     pub(crate) session: Option<Session>,
     /// By configuration, lanes and units.
     compiled: HashSet<(Config, usize, usize)>,
+    compiled_chains: HashSet<(ChainConfig, usize, usize)>,
     stats: Stats,
 }
 
@@ -55,6 +63,8 @@ pub(crate) struct Session {
     offsets: Handle,
     /// By kernel and number of members.
     configs: BTreeMap<(u32, u32), Config>,
+    /// For each step of the plan, if it is a chain.
+    chains: Vec<Option<ChainSession>>,
 }
 
 impl Program {
@@ -79,9 +89,25 @@ impl Program {
             let end = arrays.get(index + 1).map_or(count, |next| next.0);
             values.resize(end as usize, size as u32);
         }
-        let compiled = HashSet::new();
-        let mut program =
-            Program { plan, client, packed, tables, values, units, session: None, compiled, stats: Stats::default() };
+        let chain = |step: &Step| match step {
+            Step::Loop(body) => Chain::of_loop(&plan, body).map(|chain| ChainParameters::new(&client, chain)),
+            Step::Launch(_) => None,
+        };
+        let chains = plan.steps.iter().map(chain).collect();
+        let mut program = Program {
+            plan,
+            client,
+            packed,
+            tables,
+            values,
+            units,
+            chains,
+            is_updated: false,
+            session: None,
+            compiled: HashSet::new(),
+            compiled_chains: HashSet::new(),
+            stats: Stats::default(),
+        };
         program.stats.bytes = program.packed.size_in_used() + program.tables.size_in_used();
         Ok(program)
     }
@@ -95,6 +121,7 @@ impl Program {
             return Ok(());
         }
         self.packed = self.client.create_from_slice(f32::as_bytes(packed));
+        self.is_updated = false;
         if let Some(session) = &mut self.session {
             session.memory.packed = self.packed.clone();
         }
@@ -105,6 +132,7 @@ impl Program {
     pub fn limit_cores(&mut self, cores: usize) {
         let all = self.client.properties().hardware.max_units_per_cube.max(1) as usize;
         self.units = cores.clamp(1, all);
+        self.is_updated = false;
         self.session = None;
     }
 
@@ -122,23 +150,61 @@ impl Program {
             return Ok(Vec::new());
         }
         self.prepare(batch)?;
-        self.reset_offsets();
         self.put_evidence(evidence, variables, |row| row)?;
+        if self.chains.iter().any(Option::is_some) {
+            let failed = self.zeros(1);
+            let result = self.pass(Some(&failed))?;
+            let read = self.client.read_one(failed).map_err(|error| KernelError::Device(format!("{error:?}")))?;
+            if f32::from_bytes(&read).iter().all(|&failed| failed == 0.0) {
+                return Ok(result);
+            }
+        }
+        self.pass(None)
+    }
+
+    /// The forward pass; with chains in linear space if there is a buffer that becomes positive if they fail.
+    fn pass(&mut self, failed: Option<&Handle>) -> Result<Vec<f64>, KernelError> {
+        self.reset_offsets();
         let plan = self.plan.clone();
         let mut iterations = 0;
-        for step in &plan.steps {
+        for (index, step) in plan.steps.iter().enumerate() {
             match step {
                 Step::Launch(launch) => self.launch(launch, iterations, 0, 0)?,
                 Step::Loop(body) => {
-                    for iteration in 0..u64::from(body.steps) {
-                        self.iterate(body, iteration, 0)?;
-                    }
                     iterations = u64::from(body.steps);
+                    match failed.filter(|_| self.chains[index].is_some()) {
+                        Some(failed) => self.walk(index, body, failed)?,
+                        None => (0..iterations).try_for_each(|iteration| self.iterate(body, iteration, 0))?,
+                    }
                     self.leave_loop(body, iterations)?;
                 }
             }
         }
         self.result()
+    }
+
+    /// Queues a chain in linear space.
+    fn walk(&mut self, index: usize, body: &Loop, failed: &Handle) -> Result<(), KernelError> {
+        if !std::mem::replace(&mut self.is_updated, true) {
+            for chain in self.chains.iter_mut().flatten() {
+                self.stats.launches += chain.update(&self.client, &self.packed, self.units);
+            }
+        }
+        let session = self.session.as_ref().expect("a batch was prepared");
+        let parameters = self.chains[index].as_ref().expect("it is a chain");
+        let chain = session.chains[index].as_ref().expect("it is a chain");
+        let carries = [body.carry[0], body.carry[body.steps as usize % 2]];
+        // SAFETY: the plan was validated, and the buffers were made for it and for this layout.
+        unsafe { chain.run(&self.client, &session.memory, &session.offsets, parameters, failed, carries) };
+        self.stats.launches += 2;
+        self.queued()
+    }
+
+    /// A buffer of zeros, some numbers for each lane of each of `rows` vectors.
+    fn zeros(&self, rows: usize) -> Handle {
+        let session = self.session.as_ref().expect("a batch was prepared");
+        let zeros = vec![0.0f32; rows * session.memory.layout.lanes.max(CHUNK)];
+        self.client.create_from_slice(f32::as_bytes(&zeros))
     }
 
     /// What has been done so far.
@@ -180,15 +246,22 @@ impl Program {
         let configs = self.configs(layout);
         let row_bytes = layout.samples() as u64 * 4;
         let vector_bytes = layout.lanes as u64 * 4;
-        let scratch_vectors = configs.values().map(Config::scratch).max().unwrap_or(0).max(1) * layout.units;
+        let session = |chain: &Option<ChainParameters>| {
+            chain.as_ref().map(|chain| ChainSession::new(&self.client, chain.chain(), layout))
+        };
+        let chains: Vec<Option<ChainSession>> = self.chains.iter().map(session).collect();
+        let of_chains = chains.iter().flatten().map(|chain| chain.config().scratch());
+        let scratch_vectors = configs.values().map(Config::scratch).chain(of_chains).max().unwrap_or(0).max(1) * layout.units;
         let arena = self.allocate(u64::from(self.plan.rows) * row_bytes, "the activations")?;
         let scratch = self.allocate(scratch_vectors as u64 * vector_bytes, "the scratch memory")?;
         let offsets = self.allocate(2 * row_bytes, "the offsets")?;
         self.stats.bytes =
             [&self.packed, &self.tables, &arena, &scratch, &offsets].iter().map(|handle| handle.size_in_used()).sum();
+        self.stats.bytes += self.chains.iter().flatten().map(ChainParameters::bytes).sum::<u64>();
+        self.stats.bytes += chains.iter().flatten().map(ChainSession::bytes).sum::<u64>();
         let (packed, tables, evidence) = (self.packed.clone(), self.tables.clone(), self.tables.clone());
         let memory = Memory { layout, arena, scratch, packed, tables, evidence };
-        self.session = Some(Session { batch, memory, offsets, configs });
+        self.session = Some(Session { batch, memory, offsets, configs, chains });
         self.compile()
     }
 
@@ -222,6 +295,26 @@ impl Program {
             // SAFETY: no members, hence no access.
             unsafe { config.launch(&self.client, &session.memory, [0, 0, 0, 0]) };
             self.wait().map_err(|error| KernelError::Device(format!("{error} (while compiling {config:?})")))?;
+            self.stats.compile_seconds += start.elapsed().as_secs_f64();
+            self.stats.kernels += 1;
+        }
+        self.compile_chains()
+    }
+
+    fn compile_chains(&mut self) -> Result<(), KernelError> {
+        let session = self.session.as_ref().expect("a batch was prepared");
+        let Layout { lanes, units, .. } = session.memory.layout;
+        for (parameters, chain) in self.chains.iter_mut().flatten().zip(session.chains.iter().flatten()) {
+            if !self.compiled_chains.insert((chain.config().clone(), lanes, units)) {
+                continue;
+            }
+            let start = Instant::now();
+            parameters.update(&self.client, &self.packed, units);
+            // SAFETY: no iterations, hence hardly any access.
+            unsafe { chain.walk(&self.client, &session.memory, parameters, &session.offsets, 0) };
+            cubecl::future::block_on(self.client.sync()).map_err(|error| {
+                KernelError::Device(format!("{error:?} (while compiling {:?})", chain.config()))
+            })?;
             self.stats.compile_seconds += start.elapsed().as_secs_f64();
             self.stats.kernels += 1;
         }

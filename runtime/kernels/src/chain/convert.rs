@@ -1,0 +1,126 @@
+//! Into linear space and back: parameters, and the carry of a chain before and after it.
+
+#![allow(missing_docs)] // The `cube` macro makes public items without documentation.
+
+use super::{LEAST_PARAMETER, LEAST_VALUE, MOST_PARAMETER};
+use crate::math::{exp_bounded, exp_nonpositive, greater, lesser, ln_positive, shift_of};
+use crate::operand::{leave, share};
+use cubecl::prelude::*;
+
+/// 1 where a parameter that is not zero is too small or too large for a chain, else what was there before.
+#[cube]
+fn unfit<N: Size>(before: Vector<f32, N>, parameter: Vector<f32, N>) -> Vector<f32, N> {
+    let positive = parameter.greater_than(&Vector::new(0.0));
+    let small = parameter.less_than(&Vector::new(LEAST_PARAMETER));
+    let large = parameter.greater_than(&Vector::new(MOST_PARAMETER));
+    let found = select_many(small, Vector::new(1.0), select_many(large, Vector::new(1.0), before));
+    select_many(positive, found, before)
+}
+
+/// `linear = exp(packed)` over `count` vectors, and whether any is unfit. A work item is a vector.
+#[cube(launch_unchecked)]
+pub fn table_kernel<N: Size>(
+    packed: &[Vector<f32, N>],
+    linear: &mut [Vector<f32, N>],
+    unfits: &mut [Vector<f32, N>],
+    from: u32,
+    to: u32,
+    count: u32,
+) {
+    let (first, end) = share(count as usize);
+    let mut found = unfits[ABSOLUTE_POS];
+    for index in first..end {
+        let log = packed[from as usize + index];
+        let alive = log.greater_than(&Vector::new(f32::NEG_INFINITY));
+        let value = select_many(alive, exp_bounded::<N>(log), Vector::new(0.0));
+        found = unfit::<N>(found, value);
+        linear[to as usize + index] = value;
+    }
+    unfits[ABSOLUTE_POS] = found;
+    leave(count);
+}
+
+/// Whether any of `count` vectors of weights is unfit. A work item is a vector.
+#[cube(launch_unchecked)]
+pub fn weight_kernel<N: Size>(packed: &[Vector<f32, N>], unfits: &mut [Vector<f32, N>], from: u32, count: u32) {
+    let (first, end) = share(count as usize);
+    let mut found = unfits[ABSOLUTE_POS];
+    for index in first..end {
+        found = unfit::<N>(found, packed[from as usize + index]);
+    }
+    unfits[ABSOLUTE_POS] = found;
+    leave(count);
+}
+
+/// The carry before a chain, less its maximum, which goes to the offsets. `maxima` get 1, or infinity where a value is too
+/// small. A work item is a vector of samples.
+#[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments)]
+pub fn enter_kernel<N: Size>(
+    arena: &[Vector<f32, N>],
+    states: &mut [Vector<f32, N>],
+    offsets: &mut [Vector<f64, N>],
+    maxima: &mut [Vector<f32, N>],
+    shifts: &mut [Vector<f32, N>],
+    row: u32,
+    width: u32,
+    vectors: u32,
+) {
+    let samples = vectors as usize;
+    let row = row as usize;
+    let (first, end) = share(samples);
+    for v in first..end {
+        let mut high = Vector::<f32, N>::new(f32::NEG_INFINITY);
+        for h in 0..width as usize {
+            high = greater::<N>(high, arena[(row + h) * samples + v]);
+        }
+        let shift = shift_of::<N>(high);
+        let mut least = Vector::<f32, N>::new(1.0);
+        for h in 0..width as usize {
+            let log = arena[(row + h) * samples + v];
+            let alive = log.greater_than(&Vector::new(f32::NEG_INFINITY));
+            let value = exp_nonpositive::<N>(log - shift);
+            least = select_many(alive, lesser::<N>(least, value), least);
+            states[h * samples + v] = select_many(alive, value, Vector::new(0.0));
+        }
+        offsets[v] += Vector::<f64, N>::cast_from(shift);
+        shifts[v] = Vector::new(0.0);
+        let small = least.less_than(&Vector::new(LEAST_VALUE));
+        let one = select_many(small, Vector::new(f32::INFINITY), Vector::new(1.0));
+        for unit in 0..CUBE_DIM as usize {
+            maxima[unit * samples + v] = one;
+        }
+    }
+    leave(vectors);
+}
+
+/// The carry after a chain, from region `from` of the states. The exponents that were taken out go to the
+/// offsets.
+#[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments)]
+pub fn exit_kernel<N: Size>(
+    arena: &mut [Vector<f32, N>],
+    states: &[Vector<f32, N>],
+    offsets: &mut [Vector<f64, N>],
+    shifts: &[Vector<f32, N>],
+    from: u32,
+    row: u32,
+    width: u32,
+    vectors: u32,
+) {
+    let samples = vectors as usize;
+    let (first, end) = share(width as usize);
+    for h in first..end {
+        for v in 0..samples {
+            let value = states[(from as usize + h) * samples + v];
+            let alive = value.greater_than(&Vector::new(0.0));
+            arena[(row as usize + h) * samples + v] =
+                select_many(alive, ln_positive::<N>(value), Vector::new(f32::NEG_INFINITY));
+        }
+    }
+    let (first, end) = share(samples);
+    for v in first..end {
+        offsets[v] += Vector::<f64, N>::cast_from(shifts[v]) * Vector::new(std::f64::consts::LN_2);
+    }
+    leave(vectors);
+}
