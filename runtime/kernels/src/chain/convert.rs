@@ -53,7 +53,7 @@ pub fn weight_kernel<N: Size>(packed: &[Vector<f32, N>], unfits: &mut [Vector<f3
 }
 
 /// The carry before a chain, less its maximum, which goes to the offsets. `maxima` get 1, or infinity where a value is too
-/// small. A work item is a vector of samples.
+/// small. A work item is a row.
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
 pub fn enter_kernel<N: Size>(
@@ -68,30 +68,44 @@ pub fn enter_kernel<N: Size>(
 ) {
     let samples = vectors as usize;
     let row = row as usize;
-    let (first, end) = share(samples);
-    for v in first..end {
-        let mut high = Vector::<f32, N>::new(f32::NEG_INFINITY);
-        for h in 0..width as usize {
-            high = greater::<N>(high, arena[(row + h) * samples + v]);
+    let own = ABSOLUTE_POS * samples;
+    let (first, end) = share(width as usize);
+    for v in 0..samples {
+        maxima[own + v] = Vector::new(f32::NEG_INFINITY);
+    }
+    for h in first..end {
+        for v in 0..samples {
+            maxima[own + v] = greater::<N>(maxima[own + v], arena[(row + h) * samples + v]);
+        }
+    }
+    sync_cube();
+    // The greatest of all units; whether a value is too small goes to the second half of the maxima.
+    let flags = CUBE_DIM as usize * samples;
+    for v in 0..samples {
+        let mut high = maxima[v];
+        for unit in 1..CUBE_DIM as usize {
+            high = greater::<N>(high, maxima[unit * samples + v]);
         }
         let shift = shift_of::<N>(high);
         let mut least = Vector::<f32, N>::new(1.0);
-        for h in 0..width as usize {
+        for h in first..end {
             let log = arena[(row + h) * samples + v];
             let alive = log.greater_than(&Vector::new(f32::NEG_INFINITY));
             let value = exp_nonpositive::<N>(log - shift);
             least = select_many(alive, lesser::<N>(least, value), least);
             states[h * samples + v] = select_many(alive, value, Vector::new(0.0));
         }
-        offsets[v] += Vector::<f64, N>::cast_from(shift);
-        shifts[v] = Vector::new(0.0);
         let small = least.less_than(&Vector::new(LEAST_VALUE));
-        let one = select_many(small, Vector::new(f32::INFINITY), Vector::new(1.0));
-        for unit in 0..CUBE_DIM as usize {
-            maxima[unit * samples + v] = one;
+        maxima[flags + own + v] = select_many(small, Vector::new(f32::INFINITY), Vector::new(1.0));
+        if ABSOLUTE_POS == 0 {
+            offsets[v] += Vector::<f64, N>::cast_from(shift);
+            shifts[v] = Vector::new(0.0);
         }
     }
-    leave(vectors);
+    sync_cube();
+    for v in 0..samples {
+        maxima[own + v] = maxima[flags + own + v];
+    }
 }
 
 /// The carry after a chain, from region `from` of the states. The exponents that were taken out go to the
