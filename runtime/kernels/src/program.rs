@@ -195,7 +195,7 @@ impl Program {
         let chain = session.chains[index].as_ref().expect("it is a chain");
         let carries = [body.carry[0], body.carry[body.steps as usize % 2]];
         // SAFETY: the plan was validated, and the buffers were made for it and for this layout.
-        unsafe { chain.run(&self.client, &session.memory, &session.offsets, parameters, failed, carries) };
+        unsafe { chain.forward(&self.client, &session.memory, &session.offsets, parameters, failed, carries) };
         self.stats.launches += 2;
         self.queued()
     }
@@ -250,7 +250,7 @@ impl Program {
             chain.as_ref().map(|chain| ChainSession::new(&self.client, chain.chain(), layout))
         };
         let chains: Vec<Option<ChainSession>> = self.chains.iter().map(session).collect();
-        let of_chains = chains.iter().flatten().map(|chain| chain.config().scratch());
+        let of_chains = chains.iter().flatten().map(|chain| chain.scratch(layout).div_ceil(layout.lanes));
         let scratch_vectors = configs.values().map(Config::scratch).chain(of_chains).max().unwrap_or(0).max(1) * layout.units;
         let arena = self.allocate(u64::from(self.plan.rows) * row_bytes, "the activations")?;
         let scratch = self.allocate(scratch_vectors as u64 * vector_bytes, "the scratch memory")?;

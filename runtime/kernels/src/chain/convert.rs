@@ -52,7 +52,7 @@ pub fn weight_kernel<N: Size>(packed: &[Vector<f32, N>], unfits: &mut [Vector<f3
     leave(count);
 }
 
-/// The carry before a chain, less its maximum, which goes to the offsets. `maxima` get 1, or infinity where a value is too
+/// The carry before a chain, less its maximum, which goes to the offsets, to row `to` of the states. `maxima` get 1, or infinity where a value is too
 /// small. A work item is a row.
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
@@ -63,6 +63,7 @@ pub fn enter_kernel<N: Size>(
     maxima: &mut [Vector<f32, N>],
     shifts: &mut [Vector<f32, N>],
     row: u32,
+    to: u32,
     width: u32,
     vectors: u32,
 ) {
@@ -93,7 +94,7 @@ pub fn enter_kernel<N: Size>(
             let alive = log.greater_than(&Vector::new(f32::NEG_INFINITY));
             let value = exp_nonpositive::<N>(log - shift);
             least = select_many(alive, lesser::<N>(least, value), least);
-            states[h * samples + v] = select_many(alive, value, Vector::new(0.0));
+            states[(to as usize + h) * samples + v] = select_many(alive, value, Vector::new(0.0));
         }
         let small = least.less_than(&Vector::new(LEAST_VALUE));
         maxima[flags + own + v] = select_many(small, Vector::new(f32::INFINITY), Vector::new(1.0));

@@ -49,6 +49,8 @@ pub struct ChainPlace {
     pub vectors: u32,
     /// Number of regions.
     pub regions: u32,
+    /// First row of region 0.
+    pub base: u32,
     /// Rows of a region.
     pub rows: u32,
     /// Numbers of scratch memory of a unit.
@@ -349,8 +351,8 @@ pub fn chain_kernel<N: Size>(
             if fails == 0.0 {
                 let k = iteration * comptime!(c.stages.len() as u32) + comptime!(j as u32);
                 let what = Sum {
-                    from: (k % place.regions * place.rows) as usize,
-                    to: ((k + 1) % place.regions * place.rows) as usize,
+                    from: (place.base + k % place.regions * place.rows) as usize,
+                    to: (place.base + (k + 1) % place.regions * place.rows) as usize,
                     iteration,
                     maxima: before,
                     found,

@@ -1,7 +1,9 @@
 //! The buffers of a chain and its launches.
 
+use super::backward::{ChainFlowConfig, chain_flow_kernel, enter_flow_kernel, exit_flow_kernel};
 use super::convert::{enter_kernel, exit_kernel, table_kernel, weight_kernel};
 use super::forward::{ChainConfig, ChainPlaceLaunch, INPUT_WORDS, STAGE_WORDS, chain_kernel};
+use crate::flows::launch::stage_config;
 use crate::launch::{Config, Layout, Memory, argument, grid};
 use cubecl::client::Client;
 use cubecl::prelude::*;
@@ -94,45 +96,103 @@ pub struct ChainSession {
     scales: Handle,
     queue: Handle,
     regions: u32,
+    /// First row of the values.
+    base: u32,
     rows: u32,
+    flows: Option<(ChainFlowConfig, Handle)>,
 }
+
+/// The carries of a chain: first rows before and after it.
+pub type Carries = [u32; 2];
 
 impl ChainSession {
     /// Makes the buffers for values that are not kept.
     pub fn new(client: &Client, chain: &Chain, layout: Layout) -> ChainSession {
         let (regions, rows) = (2, chain.widest());
         let row = layout.samples() * size_of::<f32>();
+        let states = client.empty(regions as usize * rows as usize * row);
+        ChainSession::with_states(client, chain, layout, states, 0, regions)
+    }
+
+    /// Makes the buffers of a chain with flows; all values are kept, in the arena from row `base` on.
+    pub fn with_flows(client: &Client, chain: &Chain, layout: Layout, arena: &Handle, base: u32) -> ChainSession {
+        let regions = kept_regions(chain) as u32;
+        let mut session = ChainSession::with_states(client, chain, layout, arena.clone(), base, regions);
+        let stage = |stage: &ChainStage| stage_config(&stage.flow.as_ref().expect("it has flows").kernel, 0, layout);
+        let config = ChainFlowConfig {
+            stages: chain.stages.iter().map(stage).collect(),
+            counted: chain.inputs.iter().map(|input| input.counts.is_some()).collect(),
+        };
+        let deltas = client.empty(2 * session.rows as usize * layout.samples() * size_of::<f32>());
+        session.flows = Some((config, deltas));
+        session
+    }
+
+    fn with_states(
+        client: &Client,
+        chain: &Chain,
+        layout: Layout,
+        states: Handle,
+        base: u32,
+        regions: u32,
+    ) -> ChainSession {
+        let row = layout.samples() * size_of::<f32>();
         ChainSession {
             config: config(chain, layout),
-            states: client.empty(regions as usize * rows as usize * row),
+            states,
             maxima: client.empty(2 * layout.units * row),
             shifts: client.empty(row),
             scales: client.empty(chain.steps as usize * row),
-            queue: client.create_from_slice(&vec![0; 3 * layout.units * CHUNK * size_of::<u32>()]),
+            queue: client.empty(3 * layout.units * CHUNK * size_of::<u32>()),
             regions,
-            rows,
+            base,
+            rows: chain.widest(),
+            flows: None,
         }
     }
 
-    /// What the kernel is specialised by.
+    /// What the kernel of the values is specialised by.
     pub fn config(&self) -> &ChainConfig {
         &self.config
     }
 
-    /// Bytes of the buffers.
+    /// What the kernel of the flows is specialised by.
+    pub fn flow_config(&self) -> Option<&ChainFlowConfig> {
+        self.flows.as_ref().map(|(config, _)| config)
+    }
+
+    /// Numbers of scratch memory that a unit needs.
+    pub fn scratch(&self, layout: Layout) -> usize {
+        let flows = self.flow_config().map_or(0, ChainFlowConfig::scratch);
+        flows.max(self.config.scratch() * layout.lanes)
+    }
+
+    /// Bytes of the buffers that are the chain's own.
     pub fn bytes(&self) -> u64 {
-        [&self.states, &self.maxima, &self.shifts, &self.scales].iter().map(|handle| handle.size_in_used()).sum()
+        let own = [&self.maxima, &self.shifts, &self.scales, &self.queue];
+        let last = self.flows.as_ref().map_or(&self.states, |(_, deltas)| deltas);
+        own.into_iter().chain([last]).map(|handle| handle.size_in_used()).sum()
+    }
+
+    fn place(&self, layout: Layout, steps: u32) -> ChainPlaceLaunch {
+        let vectors = layout.vectors as u32;
+        ChainPlaceLaunch::new(steps, vectors, self.regions, self.base, self.rows, self.scratch(layout) as u32)
     }
 
     /// Queues the iterations; `steps` is 0 to compile only. `failed` becomes positive if they fail.
     ///
     /// # Safety
     /// The plan must be valid, and the buffers must have been made for it and for this layout.
-    pub unsafe fn walk(&self, client: &Client, memory: &Memory, parameters: &ChainParameters, failed: &Handle, steps: u32) {
+    pub unsafe fn walk(
+        &self,
+        client: &Client,
+        memory: &Memory,
+        parameters: &ChainParameters,
+        failed: &Handle,
+        steps: u32,
+    ) {
         let layout = memory.layout;
         let (count, dim) = grid(layout);
-        let vectors = layout.vectors as u32;
-        let place = ChainPlaceLaunch::new(steps, vectors, self.regions, self.rows, (self.config.scratch() * layout.lanes) as u32);
         // SAFETY: the caller's promise.
         unsafe {
             chain_kernel::launch_unchecked(
@@ -152,47 +212,172 @@ impl ChainSession {
                 argument(&parameters.linear),
                 argument(&parameters.tables),
                 argument(&memory.evidence),
-                place,
+                self.place(layout, steps),
                 self.config.clone(),
             );
         }
     }
 
-    /// Queues the chain from the carry at row `before` of the arena to that at row `after`.
+    /// Queues the values of a chain from the carry before it to the one after it, both in the arena.
     ///
     /// # Safety
     /// As for [`walk`](ChainSession::walk); the carries must lie within the arena.
-    #[allow(clippy::too_many_arguments)]
-    pub unsafe fn run(
+    pub unsafe fn forward(
         &self,
         client: &Client,
         memory: &Memory,
         offsets: &Handle,
         parameters: &ChainParameters,
         failed: &Handle,
-        [before, after]: [u32; 2],
+        [before, after]: Carries,
     ) {
         let layout = memory.layout;
         let (chain, vectors) = (&parameters.chain, layout.vectors as u32);
-        let arguments = || (grid(layout), [&memory.arena, &self.states, offsets].map(argument));
-        let ((count, dim), [arena, states, sums]) = arguments();
-        let [maxima, shifts] = [&self.maxima, &self.shifts].map(argument);
+        let (count, dim) = grid(layout);
+        let [arena, states, sums, maxima, shifts] =
+            [&memory.arena, &self.states, offsets, &self.maxima, &self.shifts].map(argument);
         // SAFETY: the caller's promise.
         unsafe {
             enter_kernel::launch_unchecked(
-                client, count, dim, layout.lanes, arena, states, sums, maxima, shifts, before, chain.width, vectors,
+                client,
+                count,
+                dim,
+                layout.lanes,
+                arena,
+                states,
+                sums,
+                maxima,
+                shifts,
+                before,
+                self.base,
+                chain.width,
+                vectors,
             );
             self.walk(client, memory, parameters, failed, chain.steps);
         }
-        let ((count, dim), [arena, states, sums]) = arguments();
-        let last = (chain.steps * chain.stages.len() as u32 % self.regions) * self.rows;
+        let (count, dim) = grid(layout);
+        let [arena, states, sums, shifts] = [&memory.arena, &self.states, offsets, &self.shifts].map(argument);
         // SAFETY: the caller's promise.
         unsafe {
             exit_kernel::launch_unchecked(
-                client, count, dim, layout.lanes, arena, states, sums, argument(&self.shifts), last, after, chain.width, vectors,
+                client,
+                count,
+                dim,
+                layout.lanes,
+                arena,
+                states,
+                sums,
+                shifts,
+                self.last(chain),
+                after,
+                chain.width,
+                vectors,
             );
         }
     }
+
+    /// First row of the values after the last iteration.
+    fn last(&self, chain: &Chain) -> u32 {
+        self.base + (chain.steps * chain.stages.len() as u32 % self.regions) * self.rows
+    }
+
+    /// Queues the iterations of the walk back; `steps` is 0 to compile only.
+    ///
+    /// # Safety
+    /// As for [`walk`](ChainSession::walk).
+    pub unsafe fn walk_back(
+        &self,
+        client: &Client,
+        memory: &Memory,
+        counts: &Handle,
+        parameters: &ChainParameters,
+        steps: u32,
+    ) {
+        let layout = memory.layout;
+        let (count, dim) = grid(layout);
+        let (config, deltas) = self.flows.as_ref().expect("it has flows");
+        // SAFETY: the caller's promise.
+        unsafe {
+            chain_flow_kernel::launch_unchecked(
+                client,
+                count,
+                dim,
+                layout.lanes,
+                argument(&self.states),
+                argument(deltas),
+                argument(counts),
+                argument(&memory.scratch),
+                argument(&self.scales),
+                argument(&memory.packed),
+                argument(&parameters.linear),
+                argument(&parameters.tables),
+                argument(&memory.evidence),
+                self.place(layout, steps),
+                config.clone(),
+            );
+        }
+    }
+
+    /// Queues the flows of a chain, from the flow of the carry after it to that before it, both in the arena.
+    ///
+    /// # Safety
+    /// As for [`forward`](ChainSession::forward), which must have been queued before.
+    pub unsafe fn backward(
+        &self,
+        client: &Client,
+        memory: &Memory,
+        counts: &Handle,
+        parameters: &ChainParameters,
+        [before, after]: Carries,
+    ) {
+        let layout = memory.layout;
+        let (chain, vectors) = (&parameters.chain, layout.vectors as u32);
+        let (config, deltas) = self.flows.as_ref().expect("it has flows");
+        let (count, dim) = grid(layout);
+        // SAFETY: the caller's promise.
+        unsafe {
+            enter_flow_kernel::launch_unchecked(
+                client,
+                count,
+                dim,
+                layout.lanes,
+                argument(&memory.arena),
+                argument(deltas),
+                argument(counts),
+                argument(&memory.scratch),
+                argument(&parameters.linear),
+                argument(&parameters.tables),
+                argument(&memory.evidence),
+                self.place(layout, chain.steps),
+                self.last(chain),
+                after,
+                chain.steps * chain.stages.len() as u32 % 2 * self.rows,
+                chain.width,
+                chain.stages.len() * STAGE_WORDS,
+                layout.lanes,
+                config.counted.clone(),
+            );
+            self.walk_back(client, memory, counts, parameters, chain.steps);
+            let (count, dim) = grid(layout);
+            let [arena, deltas] = [&memory.arena, deltas].map(argument);
+            exit_flow_kernel::launch_unchecked(
+                client,
+                count,
+                dim,
+                layout.lanes,
+                arena,
+                deltas,
+                before,
+                chain.width,
+                vectors,
+            );
+        }
+    }
+}
+
+/// Regions of all values of a chain: those before each sum, and the last.
+pub fn kept_regions(chain: &Chain) -> u64 {
+    u64::from(chain.steps) * chain.stages.len() as u64 + 1
 }
 
 fn config(chain: &Chain, layout: Layout) -> ChainConfig {

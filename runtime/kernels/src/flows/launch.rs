@@ -128,7 +128,7 @@ impl FlowConfig {
     }
 }
 
-fn stage_config(stage: &StageFlow, record: usize, layout: Layout) -> StageFlowConfig {
+pub(crate) fn stage_config(stage: &StageFlow, record: usize, layout: Layout) -> StageFlowConfig {
     let prologue = list(5, stage.prologue_parts, 5 + stage.prologue_parts as usize, stage.prologue_inputs);
     let [outputs, chunk] = [stage.outputs, stage.chunk].map(|size| size as usize);
     let columns = chunk.next_multiple_of(CHUNK) / layout.lanes;

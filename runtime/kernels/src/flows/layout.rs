@@ -13,7 +13,7 @@ pub struct LoopRows {
     /// Iterations of a segment.
     pub segment: u32,
     /// First row of the frames.
-    frames: u32,
+    pub frames: u32,
     /// First row of the carries into segments, but the first.
     carries: u32,
     /// First row of the carries that are rescaled within a segment.

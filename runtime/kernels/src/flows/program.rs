@@ -8,19 +8,24 @@
 
 use super::check::{check_layout, check_plan};
 use super::launch::FlowConfig;
-use super::layout::{FlowLayout, Placed};
+use super::layout::{FlowLayout, LoopRows, Placed};
 use super::pass;
+use crate::chain::backward::ChainFlowConfig;
+use crate::chain::forward::ChainConfig;
+use crate::chain::session::{ChainParameters, ChainSession, kept_regions};
 use crate::error::KernelError;
 use crate::launch::{Layout, Memory, argument, grid};
 use crate::pack::unpack_counts;
 use crate::program::{FLUSH, Stats, check_memory};
+use crate::rescale::restore_kernel;
 use crate::validate::arrays;
 use cubecl::Device;
 use cubecl::bytes::Bytes;
 use cubecl::client::Client;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
-use danaus_artifact::flow_plan::{FlowPlan, FlowStep, Segments};
+use danaus_artifact::chain::Chain;
+use danaus_artifact::flow_plan::{FlowLoop, FlowPlan, FlowStep, Segments};
 use danaus_artifact::plan::{CHUNK, Plan};
 use danaus_artifact::signature::Parameter;
 use std::collections::{BTreeMap, HashSet};
@@ -67,6 +72,11 @@ pub struct FlowProgram {
     /// The latest last.
     sessions: Vec<FlowSession>,
     compiled: HashSet<(FlowConfig, usize, usize)>,
+    /// The loops that are chains.
+    chains: Vec<Option<ChainParameters>>,
+    /// Whether the chains have the parameters.
+    is_updated: bool,
+    compiled_chains: HashSet<(ChainConfig, ChainFlowConfig, usize, usize)>,
     stats: Stats,
 }
 
@@ -78,6 +88,8 @@ struct FlowSession {
     memory: Memory,
     offsets: Handle,
     configs: BTreeMap<(u32, u32), FlowConfig>,
+    /// The loops that are computed as chains.
+    chains: Vec<Option<ChainSession>>,
 }
 
 impl FlowProgram {
@@ -95,6 +107,8 @@ impl FlowProgram {
         }
         check_memory(&client, plan.count_chunks as u64 * CHUNK as u64 * 8, "the flows of the parameters")?;
         let counts = zeros::<f32>(&client, plan.count_chunks as usize * CHUNK);
+        let chain = |body| Chain::of_flow_loop(&plan, body).map(|chain| ChainParameters::new(&client, chain));
+        let chains = plan.loops.iter().map(chain).collect();
         Ok(FlowProgram {
             plan,
             signature,
@@ -108,6 +122,9 @@ impl FlowProgram {
             limit,
             sessions: Vec::new(),
             compiled: HashSet::new(),
+            chains,
+            is_updated: false,
+            compiled_chains: HashSet::new(),
             stats: Stats::default(),
         })
     }
@@ -135,6 +152,7 @@ impl FlowProgram {
         }
         check_memory(&self.client, packed.len() as u64 * 4, "the parameters")?;
         let bytes = f32::as_bytes(packed);
+        self.is_updated = false;
         if let Some(handle) = self.packed.as_ref().filter(|_| !packed.is_empty()) {
             self.client.write(handle, Bytes::from_bytes_vec(bytes.to_vec()));
             return Ok(());
@@ -261,12 +279,15 @@ impl FlowProgram {
                 ((launch.kernel, launch.members), FlowConfig::new(kernel, launch.members as usize, lanes))
             })
             .collect();
-        let scratch = configs.values().map(|config| config.scratch(lanes)).max().unwrap_or(0).max(CHUNK);
         let allocate = |bytes: u64, what| {
             check_memory(&self.client, bytes, what)?;
             Ok(self.client.empty(bytes as usize))
         };
         let arena = allocate(u64::from(layout.rows) * row_bytes, "the activations")?;
+        let chains = self.chain_sessions(&segments, &layout, lanes, &arena);
+        let of_chains = chains.iter().flatten().map(|chain| chain.scratch(lanes));
+        let scratch = configs.values().map(|config| config.scratch(lanes)).chain(of_chains).max().unwrap_or(0);
+        let scratch = scratch.max(CHUNK).next_multiple_of(CHUNK);
         let scratch = allocate((scratch * lanes.units) as u64 * 4, "the scratch memory")?;
         let offsets = allocate(2 * row_bytes, "the offsets")?;
         let tables = u32::as_bytes(&layout.tables);
@@ -278,9 +299,57 @@ impl FlowProgram {
             .iter()
             .map(|handle| handle.size_in_used())
             .sum();
-        let session = FlowSession { batch, segments, layout, memory, offsets, configs };
+        self.stats.bytes += self.chains.iter().flatten().map(ChainParameters::bytes).sum::<u64>();
+        self.stats.bytes += chains.iter().flatten().map(ChainSession::bytes).sum::<u64>();
+        let session = FlowSession { batch, segments, layout, memory, offsets, configs, chains };
         self.compile(&session)?;
+        self.compile_chains(&session)?;
         self.sessions.push(session);
+        Ok(())
+    }
+
+    /// The buffers of the chains whose values are all kept and fit where the frames would be.
+    fn chain_sessions(
+        &self,
+        segments: &Segments,
+        layout: &FlowLayout,
+        lanes: Layout,
+        arena: &Handle,
+    ) -> Vec<Option<ChainSession>> {
+        let loops = self.plan.loops.iter().zip(&segments.0).zip(&layout.loops);
+        let session = |(chain, ((body, &segment), rows)): (&Option<ChainParameters>, _)| {
+            let (body, rows): (&FlowLoop, &LoopRows) = (body, rows);
+            let chain = chain.as_ref()?.chain();
+            let needed = kept_regions(chain) * u64::from(chain.widest());
+            let fits = needed <= u64::from(segment) * u64::from(body.frame_rows);
+            let session = || ChainSession::with_flows(&self.client, chain, lanes, arena, rows.frames);
+            (segment == body.steps && fits).then(session)
+        };
+        self.chains.iter().zip(loops).map(session).collect()
+    }
+
+    fn compile_chains(&mut self, session: &FlowSession) -> Result<(), KernelError> {
+        let Layout { lanes, units, .. } = session.memory.layout;
+        let nothing = zeros::<f32>(&self.client, CHUNK);
+        for (parameters, chain) in self.chains.iter_mut().zip(&session.chains) {
+            let (Some(parameters), Some(chain)) = (parameters, chain) else { continue };
+            let flows = chain.flow_config().expect("it has flows").clone();
+            if !self.compiled_chains.insert((chain.config().clone(), flows, lanes, units)) {
+                continue;
+            }
+            let start = Instant::now();
+            parameters.update(&self.client, &session.memory.packed, units);
+            // SAFETY: no iterations, hence hardly any access.
+            unsafe {
+                chain.walk(&self.client, &session.memory, parameters, &nothing, 0);
+                chain.walk_back(&self.client, &session.memory, &self.counts, parameters, 0);
+            }
+            cubecl::future::block_on(self.client.sync()).map_err(|error| {
+                KernelError::Device(format!("{error:?} (while compiling {:?})", chain.config()))
+            })?;
+            self.stats.compile_seconds += start.elapsed().as_secs_f64();
+            self.stats.kernels += 2;
+        }
         Ok(())
     }
 
@@ -312,29 +381,98 @@ impl FlowProgram {
         }
         check_memory(&self.client, padded.len() as u64 * 4, "the evidence")?;
         session.memory.evidence = self.client.create_from_slice(u32::as_bytes(&padded));
-        session.offsets = zeros::<f64>(&self.client, samples);
-        self.forward(session)?;
+        let mut in_linear_space = session.chains.iter().any(Option::is_some);
+        if in_linear_space {
+            let failed = zeros::<f32>(&self.client, CHUNK);
+            self.update_chains(session);
+            self.forward(session, Some(&failed))?;
+            let read = self.client.read_one(failed).map_err(|error| KernelError::Device(format!("{error:?}")))?;
+            in_linear_space = f32::from_bytes(&read).iter().all(|&failed| failed == 0.0);
+        }
+        if !in_linear_space {
+            self.forward(session, None)?;
+        }
         let result = self.log_likelihoods(session);
         self.seed(session, rows)?;
-        self.backward(session)?;
+        self.backward(session, in_linear_space)?;
         let bytes = self.client.read_one(result).map_err(|error| KernelError::Device(format!("{error:?}")))?;
         Ok(f64::from_bytes(&bytes)[..rows].to_vec())
     }
 
-    fn forward(&mut self, session: &FlowSession) -> Result<(), KernelError> {
+    fn update_chains(&mut self, session: &FlowSession) {
+        if !std::mem::replace(&mut self.is_updated, true) {
+            for chain in self.chains.iter_mut().flatten() {
+                self.stats.launches += chain.update(&self.client, &session.memory.packed, self.units);
+            }
+        }
+    }
+
+    /// The forward pass; with chains in linear space if there is a buffer that becomes positive if they fail.
+    fn forward(&mut self, session: &mut FlowSession, failed: Option<&Handle>) -> Result<(), KernelError> {
         let plan = self.plan.clone();
+        session.offsets = zeros::<f64>(&self.client, session.memory.layout.samples());
         for (step, placed) in plan.forward.iter().zip(&session.layout.forward) {
             match (step, placed) {
                 (FlowStep::Loop(index), _) => {
                     let index = *index as usize;
-                    self.iterate(session, index, 0..plan.loops[index].steps, true)?;
-                    self.leave_loop(session, index)?;
+                    match failed.filter(|_| session.chains[index].is_some()) {
+                        Some(failed) => self.chain_forward(session, index, failed)?,
+                        None => {
+                            self.iterate(session, index, 0..plan.loops[index].steps, true)?;
+                            self.leave_loop(session, index)?;
+                        }
+                    }
                 }
                 (FlowStep::Launch(_), Some(placed)) => self.launch(session, *placed)?,
                 (FlowStep::Launch(_), None) => panic!("a launch has its place"),
             }
         }
         Ok(())
+    }
+
+    /// Queues a chain in linear space, and adds its offsets back unless they are the root's.
+    fn chain_forward(&mut self, session: &FlowSession, index: usize, failed: &Handle) -> Result<(), KernelError> {
+        let body = &self.plan.loops[index];
+        let parameters = self.chains[index].as_ref().expect("it is a chain");
+        let chain = session.chains[index].as_ref().expect("it is a chain");
+        let (memory, carries) = (&session.memory, [body.first, body.result]);
+        // SAFETY: the plan was checked, and the buffers were made for it and for this layout.
+        unsafe { chain.forward(&self.client, memory, &session.offsets, parameters, failed, carries) };
+        self.stats.launches += 2;
+        if !self.plan.root_offset {
+            let (count, dim) = grid(memory.layout);
+            let [arena, offsets] = [&memory.arena, &session.offsets].map(argument);
+            let (lanes, vectors) = (memory.layout.lanes, memory.layout.vectors as u32);
+            let (row, width) = (body.result, body.width);
+            // SAFETY: the rows were checked to lie within the arena.
+            unsafe {
+                restore_kernel::launch_unchecked(
+                    &self.client,
+                    count,
+                    dim,
+                    lanes,
+                    arena,
+                    offsets,
+                    row,
+                    width,
+                    vectors,
+                );
+            }
+            self.stats.launches += 1;
+        }
+        self.queued()
+    }
+
+    /// Queues the flows of a chain in linear space.
+    fn chain_backward(&mut self, session: &FlowSession, index: usize) -> Result<(), KernelError> {
+        let body = &self.plan.loops[index];
+        let parameters = self.chains[index].as_ref().expect("it is a chain");
+        let chain = session.chains[index].as_ref().expect("it is a chain");
+        let carries = [body.first_flow, body.result_flow];
+        // SAFETY: the plan was checked, and the buffers were made for it and for this layout.
+        unsafe { chain.backward(&self.client, &session.memory, &self.counts, parameters, carries) };
+        self.stats.launches += 2;
+        self.queued()
     }
 
     /// Forward iterations of a loop. `is_first` says that they are not computed again.
@@ -460,11 +598,18 @@ impl FlowProgram {
         self.queued()
     }
 
-    fn backward(&mut self, session: &FlowSession) -> Result<(), KernelError> {
+    fn backward(&mut self, session: &FlowSession, in_linear_space: bool) -> Result<(), KernelError> {
         let plan = self.plan.clone();
         for (step, placed) in plan.backward.iter().zip(&session.layout.backward) {
             match (step, placed) {
-                (FlowStep::Loop(index), _) => self.loop_backward(session, *index as usize)?,
+                (FlowStep::Loop(index), _) => {
+                    let index = *index as usize;
+                    if in_linear_space && session.chains[index].is_some() {
+                        self.chain_backward(session, index)?;
+                    } else {
+                        self.loop_backward(session, index)?;
+                    }
+                }
                 (FlowStep::Launch(_), Some(placed)) => self.launch(session, *placed)?,
                 (FlowStep::Launch(_), None) => panic!("a launch has its place"),
             }

@@ -30,7 +30,7 @@ use danaus_artifact::plan::CHUNK;
 pub const DEEPEST: f32 = 69.07755;
 
 /// Outputs of a slice.
-const SLICE: usize = 128;
+pub(crate) const SLICE: usize = 128;
 
 /// Compile-time values of [`stage_flow_kernel()`].
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
@@ -72,27 +72,27 @@ impl StageFlowConfig {
     }
 
     /// Register tiles of a block's inputs.
-    fn panels(&self) -> usize {
+    pub(crate) fn panels(&self) -> usize {
         self.inputs.div_ceil(self.tile)
     }
 
     /// Numbers in a row of counts.
-    fn pitch(&self) -> usize {
+    pub(crate) fn pitch(&self) -> usize {
         self.inputs.next_multiple_of(CHUNK)
     }
 
     /// Slices of the outputs: the ratios of one stay in the first-level cache while all inputs pass.
-    fn slices(&self) -> usize {
+    pub(crate) fn slices(&self) -> usize {
         self.outputs.div_ceil(SLICE)
     }
 
     /// Vectors of inputs in a row of the transposed exponentials.
-    fn columns(&self) -> usize {
+    pub(crate) fn columns(&self) -> usize {
         self.chunk.next_multiple_of(CHUNK) / self.lanes
     }
 
     /// Samples at a time.
-    fn samples(&self) -> usize {
+    pub(crate) fn samples(&self) -> usize {
         self.vectors * self.lanes
     }
 

@@ -1,0 +1,596 @@
+//! The flows of a chain, all iterations in one launch.
+//!
+//! # Design
+//!
+//! What is handed down is the derivative `D` of the log-likelihood with respect to the linear value: a unit's flow is `D` times its
+//! value. For a sum `t[o] = sum over i of w[o, i] * x[i]` there is nothing to divide by:
+//!
+//! * `D[i] = sum over o of w[o, i] * D[o]`
+//! * `sum over samples of D[o] * x[i]` is the count of the weight
+//!
+//! A first sum has the scale of its iteration as a factor. Below it stands the product with the inputs of the iteration
+//! before: the unit's flow is counted in their tables, and `D` is multiplied by what they gave.
+//!
+//! Values of zero are impossible, and have no derivative: it might grow without bound before it meets the zero.
+//!
+//! A work item is as in [`flows::stage`](crate::flows::stage): (run of distinct blocks, chunk of inputs). Derivatives stand in two regions
+//! in turns, as the values do; the values themselves are all there.
+
+#![allow(missing_docs)] // The `cube` macro makes public items without documentation.
+
+use super::forward::{ChainPlace, INPUT_WORDS, STAGE_WORDS, emissions};
+use crate::flows::stage::{SLICE, StageFlowConfig};
+use crate::operand::{leave, share};
+use crate::stage::stored_row;
+use cubecl::prelude::*;
+use danaus_artifact::plan::CHUNK;
+
+/// Compile-time values of [`chain_flow_kernel()`].
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
+pub struct ChainFlowConfig {
+    /// The sums of one iteration; what they say of operands is not used.
+    pub stages: Vec<StageFlowConfig>,
+    /// For each input whether its table is counted.
+    pub counted: Vec<bool>,
+}
+
+impl ChainFlowConfig {
+    /// Numbers of scratch memory that a unit needs.
+    pub fn scratch(&self) -> usize {
+        let of_stage = |c: &StageFlowConfig| scratch(c);
+        self.stages.iter().map(of_stage).max().unwrap_or(0)
+    }
+}
+
+/// The derivatives of the blocks of an item, transposed values of one block, and a register tile.
+fn scratch(c: &StageFlowConfig) -> usize {
+    tile_at(c) + c.tile * c.samples()
+}
+
+fn transposed_at(c: &StageFlowConfig) -> usize {
+    c.together * derivatives(c)
+}
+
+fn tile_at(c: &StageFlowConfig) -> usize {
+    transposed_at(c) + c.samples() * c.columns() * c.lanes
+}
+
+/// Numbers of the derivatives of a block's outputs.
+fn derivatives(c: &StageFlowConfig) -> usize {
+    c.outputs.next_multiple_of(CHUNK) * c.samples()
+}
+
+/// What a block reads and writes.
+#[derive(CubeType, Clone, Copy)]
+struct Block {
+    /// Its number.
+    g: usize,
+    /// First input of the work item, and the one after the last.
+    i0: usize,
+    i_end: usize,
+    /// First vector of samples.
+    v0: usize,
+    /// Scratch memory of the unit, and the derivatives of the outputs in it.
+    slot: usize,
+    derivatives: usize,
+    /// First row of the values below.
+    values: usize,
+    /// First row of the derivatives below.
+    below: usize,
+    /// The iteration.
+    iteration: u32,
+    /// Where the transposed weights and the counts stand.
+    weights: usize,
+    counts: usize,
+    /// Where the words of the inputs start.
+    inputs: usize,
+}
+
+/// Adds flows of `rows` units from `h` on, left in scratch memory from number `at` on, to the counts of the inputs of an
+/// iteration.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn count_inputs(
+    counts: &mut [f32],
+    scratch: &[f32],
+    tables: &[u32],
+    evidence: &[u32],
+    words: usize,
+    iteration: u32,
+    row: usize,
+    v0: usize,
+    h: usize,
+    at: usize,
+    #[comptime] rows: usize,
+    #[comptime] samples: usize,
+    #[comptime] counted: Vec<bool>,
+) {
+    #[unroll]
+    for input in 0..comptime!(counted.len()) {
+        if comptime!(counted[input]) {
+            let words = words + comptime!(input * INPUT_WORDS);
+            let variable = tables[words] + iteration * tables[words + 1];
+            let observed = variable as usize * row + v0;
+            let pitch = tables[words + 3] as usize;
+            let to = tables[words + 4] as usize * CHUNK + h * pitch;
+            for sample in 0..samples {
+                let column = to + evidence[observed + sample] as usize;
+                #[unroll]
+                for k in 0..rows {
+                    counts[column + k * pitch] += scratch[at + k * samples + sample];
+                }
+            }
+        }
+    }
+}
+
+/// Copies the derivatives of output `o` of a block to scratch memory.
+#[cube]
+fn copy<N: Size>(
+    deltas: &[Vector<f32, N>],
+    scratch: &mut [f32],
+    row: usize,
+    g: usize,
+    o: usize,
+    v0: usize,
+    vectors: usize,
+    to: usize,
+    #[comptime] c: StageFlowConfig,
+) {
+    let q = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
+    let p = row + stored_row(g, o, comptime!(c.outputs), comptime!(c.rows));
+    #[unroll]
+    for v in 0..c.vectors {
+        q[to / N::value() + o * c.vectors + v] = deltas[p * vectors + v0 + v];
+    }
+}
+
+/// Sums of `tile` inputs from `i` on over the outputs of slice `slice`, left in scratch memory: where the transposed values will be, or,
+/// after the last slice, in the register tile.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn flow_tile<N: Size>(
+    scratch: &mut [f32],
+    packed: &[f32],
+    block: &Block,
+    i: usize,
+    slice: usize,
+    #[comptime] c: StageFlowConfig,
+) {
+    let n = N::value();
+    let scratch = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
+    let q = block.derivatives / n;
+    let partial = (block.slot + comptime!(transposed_at(&c))) / n + (i - block.i0) * c.vectors;
+    let weights = block.weights + (block.g % c.distinct * comptime!(c.panels()) + i / c.tile) * comptime!(c.outputs * c.tile);
+    let mut sums = Array::<Vector<f32, N>>::new(comptime!(c.tile * c.vectors));
+    #[unroll]
+    for k in 0..comptime!(c.tile * c.vectors) {
+        sums[k] = Vector::new(0.0);
+    }
+    if slice > 0 {
+        #[unroll]
+        for k in 0..comptime!(c.tile * c.vectors) {
+            sums[k] = scratch[partial + k];
+        }
+    }
+    let o_end = min((slice + 1) * comptime!(SLICE.min(c.outputs)), comptime!(c.outputs).runtime());
+    for o in slice * SLICE..o_end {
+        #[unroll]
+        for k in 0..c.tile {
+            let weight = Vector::<f32, N>::new(packed[weights + o * c.tile + k]);
+            #[unroll]
+            for v in 0..c.vectors {
+                let at = comptime!(k * c.vectors + v);
+                sums[at] = fma(weight, scratch[q + o * c.vectors + v], sums[at]);
+            }
+        }
+    }
+    let mut to = partial;
+    if slice + 1 == comptime!(c.slices()).runtime() {
+        to = (block.slot + comptime!(tile_at(&c))) / n;
+    }
+    #[unroll]
+    for k in 0..comptime!(c.tile * c.vectors) {
+        scratch[to + k] = sums[k];
+    }
+}
+
+/// Writes the derivatives of `tile` inputs from `i` on, whose sums are in the register tile.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn hand_down<N: Size>(
+    states: &[Vector<f32, N>],
+    deltas: &mut [Vector<f32, N>],
+    counts: &mut [f32],
+    scratch: &mut [f32],
+    scales: &[Vector<f32, N>],
+    linear: &[f32],
+    tables: &[u32],
+    evidence: &[u32],
+    place: &ChainPlace,
+    block: &Block,
+    i: usize,
+    #[comptime] c: StageFlowConfig,
+    #[comptime] is_first: bool,
+    #[comptime] counted: Vec<bool>,
+) {
+    let n = N::value();
+    let vectors = place.vectors as usize;
+    let inputs = comptime!(counted.len());
+    let at = block.slot + comptime!(tile_at(&c));
+    #[unroll]
+    for k in 0..c.tile {
+        if i + k < block.i_end {
+            let h = block.g * c.inputs + i + k;
+            #[unroll]
+            for v in 0..c.vectors {
+                let column = block.v0 + v;
+                let value = states[(block.values + h) * vectors + column];
+                let alive = value.greater_than(&Vector::new(0.0));
+                let tile = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
+                let mut derivative = tile[at / n + comptime!(k * c.vectors + v)];
+                if comptime!(is_first) {
+                    derivative *= scales[block.iteration as usize * vectors + column];
+                    let flow = select_many(alive, derivative * value, Vector::new(0.0));
+                    tile[at / n + comptime!(k * c.vectors + v)] = flow;
+                    if block.iteration == 0 {
+                        // Before the first iteration flows are wanted.
+                        derivative = flow;
+                    } else if comptime!(inputs > 0) {
+                        let given =
+                            emissions::<N>(linear, tables, evidence, block.inputs, block.iteration - 1, vectors, h, column, inputs);
+                        derivative *= given;
+                    }
+                }
+                deltas[(block.below + h) * vectors + column] = select_many(alive, derivative, Vector::new(0.0));
+            }
+        } else {
+            #[unroll]
+            for v in 0..c.vectors {
+                let tile = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
+                tile[at / n + comptime!(k * c.vectors + v)] = Vector::new(0.0);
+            }
+        }
+    }
+    if comptime!(is_first) {
+        if block.iteration > 0 {
+            let row = vectors * n;
+            let count = min(block.i_end - i, comptime!(c.tile).runtime());
+            let h = block.g * c.inputs + i;
+            if count == comptime!(c.tile).runtime() {
+                count_inputs(
+                    counts,
+                    &*scratch,
+                    tables,
+                    evidence,
+                    block.inputs,
+                    block.iteration - 1,
+                    row,
+                    block.v0 * n,
+                    h,
+                    at,
+                    comptime!(c.tile),
+                    comptime!(c.samples()),
+                    counted.clone(),
+                );
+            } else {
+                for k in 0..count {
+                    count_inputs(
+                        counts,
+                        &*scratch,
+                        tables,
+                        evidence,
+                        block.inputs,
+                        block.iteration - 1,
+                        row,
+                        block.v0 * n,
+                        h + k,
+                        at + k * comptime!(c.samples()),
+                        1usize,
+                        comptime!(c.samples()),
+                        counted.clone(),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Writes the values of the work item's inputs with inputs next to each other: `[samples][inputs]`, padded with 0.
+#[cube]
+fn transpose<N: Size>(
+    states: &[Vector<f32, N>],
+    scratch: &mut [f32],
+    scales: &[Vector<f32, N>],
+    vectors: usize,
+    block: &Block,
+    #[comptime] c: StageFlowConfig,
+    #[comptime] is_first: bool,
+) {
+    let n = N::value();
+    let to = block.slot + comptime!(transposed_at(&c));
+    let row = comptime!(c.columns() * c.lanes);
+    let count = block.i_end - block.i0;
+    for i in 0..count {
+        let h = block.values + block.g * c.inputs + block.i0 + i;
+        #[unroll]
+        for v in 0..c.vectors {
+            let mut value = states[h * vectors + block.v0 + v];
+            if comptime!(is_first) {
+                value *= scales[block.iteration as usize * vectors + block.v0 + v];
+            }
+            #[unroll]
+            for lane in 0..n {
+                scratch[to + comptime!(v * c.lanes + lane) * row + i] = value.extract(lane);
+            }
+        }
+    }
+    for sample in 0..comptime!(c.samples()) {
+        for i in count..row {
+            scratch[to + sample * row + i] = 0.0;
+        }
+    }
+}
+
+/// Adds a register tile of counts: outputs from `o` on, vectors of inputs from `x` on.
+#[cube]
+fn count_tile<N: Size>(
+    counts: &mut [f32],
+    scratch: &[f32],
+    block: &Block,
+    o: usize,
+    x: usize,
+    #[comptime] c: StageFlowConfig,
+) {
+    let n = N::value();
+    let from = scratch.as_vectorized().with_vector_size::<N>();
+    let columns = comptime!(c.columns());
+    let (outputs, width) = comptime!((c.count_outputs, c.count_vectors));
+    let e = (block.slot + comptime!(transposed_at(&c))) / n;
+    let mut sums = Array::<Vector<f32, N>>::new(comptime!(outputs * width));
+    #[unroll]
+    for k in 0..comptime!(outputs * width) {
+        sums[k] = Vector::new(0.0);
+    }
+    for sample in 0..comptime!(c.samples()) {
+        #[unroll]
+        for a in 0..outputs {
+            // A tile that overhangs computes the last output, and the last vector, again.
+            let at = min(o + a, comptime!(c.outputs - 1).runtime());
+            let derivative = Vector::<f32, N>::new(scratch[block.derivatives + at * comptime!(c.samples()) + sample]);
+            #[unroll]
+            for k in 0..width {
+                let column = min(x + k, comptime!(columns - 1).runtime());
+                let at = comptime!(a * width + k);
+                sums[at] = fma(derivative, from[e + sample * columns + column], sums[at]);
+            }
+        }
+    }
+    let to = counts.as_vectorized_mut().with_vector_size_mut::<N>();
+    let first = block.counts + block.g % c.distinct * c.outputs * comptime!(c.pitch()) + block.i0;
+    #[unroll]
+    for a in 0..outputs {
+        #[unroll]
+        for k in 0..width {
+            // The last chunk may be shorter than the others, and what follows a row is the next one.
+            if o + a < c.outputs && x + k < columns && block.i0 + (x + k) * n < comptime!(c.pitch()).runtime() {
+                to[(first + (o + a) * comptime!(c.pitch())) / n + x + k] += sums[comptime!(a * width + k)];
+            }
+        }
+    }
+}
+
+/// Flows and counts of one block, whose derivatives are in scratch memory.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn block_flows<N: Size>(
+    states: &[Vector<f32, N>],
+    deltas: &mut [Vector<f32, N>],
+    counts: &mut [f32],
+    scratch: &mut [f32],
+    scales: &[Vector<f32, N>],
+    packed: &[f32],
+    linear: &[f32],
+    tables: &[u32],
+    evidence: &[u32],
+    place: &ChainPlace,
+    block: &Block,
+    #[comptime] c: StageFlowConfig,
+    #[comptime] is_first: bool,
+    #[comptime] counted: Vec<bool>,
+) {
+    for slice in 0..comptime!(c.slices()) {
+        for panel in 0..(block.i_end - block.i0).div_ceil(comptime!(c.tile).runtime()) {
+            let i = block.i0 + panel * c.tile;
+            flow_tile::<N>(scratch, packed, block, i, slice, c);
+            if slice + 1 == comptime!(c.slices()).runtime() {
+                hand_down::<N>(
+                    states,
+                    deltas,
+                    counts,
+                    scratch,
+                    scales,
+                    linear,
+                    tables,
+                    evidence,
+                    place,
+                    block,
+                    i,
+                    c,
+                    is_first,
+                    counted.clone(),
+                );
+            }
+        }
+    }
+    transpose::<N>(states, scratch, scales, place.vectors as usize, block, c, is_first);
+    for x in 0..comptime!(c.columns().div_ceil(c.count_vectors)) {
+        for o in 0..comptime!(c.outputs.div_ceil(c.count_outputs)) {
+            count_tile::<N>(counts, &*scratch, block, o * c.count_outputs, x * c.count_vectors, c);
+        }
+    }
+}
+
+/// Starts the walk back: derivatives of the last values from their flows, which stand in the arena, past the inputs of the last
+/// iteration. A work item is a row.
+#[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments)]
+pub fn enter_flow_kernel<N: Size>(
+    arena: &[Vector<f32, N>],
+    deltas: &mut [Vector<f32, N>],
+    counts: &mut [f32],
+    scratch: &mut [f32],
+    linear: &[f32],
+    tables: &[u32],
+    evidence: &[u32],
+    place: ChainPlace,
+    values: u32,
+    flow: u32,
+    to: u32,
+    width: u32,
+    #[comptime] words: usize,
+    #[comptime] lanes: usize,
+    #[comptime] counted: Vec<bool>,
+) {
+    let n = N::value();
+    let vectors = place.vectors as usize;
+    let slot = ABSOLUTE_POS * place.scratch as usize;
+    let (first, end) = share(width as usize);
+    for h in first..end {
+        for v in 0..vectors {
+            let value = arena[(values as usize + h) * vectors + v];
+            let above = arena[(flow as usize + h) * vectors + v];
+            let alive = value.greater_than(&Vector::new(0.0));
+            let given = emissions::<N>(
+                linear,
+                tables,
+                evidence,
+                words,
+                place.steps - 1,
+                vectors,
+                h,
+                v,
+                comptime!(counted.len()),
+            );
+            scratch.as_vectorized_mut().with_vector_size_mut::<N>()[slot / n] =
+                select_many(alive, above, Vector::new(0.0));
+            deltas[(to as usize + h) * vectors + v] =
+                select_many(alive, above / value * given, Vector::new(0.0));
+            let at = v * n;
+            count_inputs(
+                counts,
+                &*scratch,
+                tables,
+                evidence,
+                words,
+                place.steps - 1,
+                vectors * n,
+                at,
+                h,
+                slot,
+                1usize,
+                lanes,
+                counted.clone(),
+            );
+        }
+    }
+    leave(place.vectors);
+}
+
+/// Copies the flows before the first iteration to the arena. A work item is a row.
+#[cube(launch_unchecked)]
+pub fn exit_flow_kernel<N: Size>(
+    arena: &mut [Vector<f32, N>],
+    deltas: &[Vector<f32, N>],
+    to: u32,
+    width: u32,
+    vectors: u32,
+) {
+    let (first, end) = share(width as usize * vectors as usize);
+    for index in first..end {
+        arena[to as usize * vectors as usize + index] = deltas[index];
+    }
+    leave(vectors);
+}
+
+/// See the module's documentation.
+#[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments)]
+pub fn chain_flow_kernel<N: Size>(
+    states: &[Vector<f32, N>],
+    deltas: &mut [Vector<f32, N>],
+    counts: &mut [f32],
+    scratch: &mut [f32],
+    scales: &[Vector<f32, N>],
+    packed: &[f32],
+    linear: &[f32],
+    tables: &[u32],
+    evidence: &[u32],
+    place: ChainPlace,
+    #[comptime] config: ChainFlowConfig,
+) {
+    let vectors = place.vectors as usize;
+    let stages = comptime!(config.stages.len());
+    for turn in 0..place.steps {
+        let iteration = place.steps - 1 - turn;
+        #[unroll]
+        for turn in 0..stages {
+            let j = comptime!(stages - 1 - turn);
+            let c = comptime!(config.stages[j]);
+            let k = iteration * comptime!(stages as u32) + comptime!(j as u32);
+            let above = ((k + 1) % 2 * place.rows) as usize;
+            let (first, end) = share(comptime!(c.distinct / c.together * c.chunks()));
+            let slot = ABSOLUTE_POS * place.scratch as usize;
+            for item in first..end {
+                let i0 = item % comptime!(c.chunks()) * c.chunk;
+                let run = item / comptime!(c.chunks());
+                for repeat in 0..comptime!(c.blocks / c.distinct) {
+                    let g0 = repeat * c.distinct + run * c.together;
+                    for tile in 0..vectors / c.vectors {
+                        let v0 = tile * c.vectors;
+                        // Outputs of neighboring blocks are neighbors in memory.
+                        for o in 0..c.outputs {
+                            for b in 0..c.together {
+                                let to = slot + b * comptime!(derivatives(&c));
+                                copy::<N>(&*deltas, scratch, above, g0 + b, o, v0, vectors, to, c);
+                            }
+                        }
+                        for b in 0..c.together {
+                            let block = Block {
+                                g: g0 + b,
+                                i0,
+                                i_end: min(i0 + c.chunk, comptime!(c.inputs).runtime()),
+                                v0,
+                                slot,
+                                derivatives: slot + b * comptime!(derivatives(&c)),
+                                values: (place.base + k * place.rows) as usize,
+                                below: (k % 2 * place.rows) as usize,
+                                iteration,
+                                weights: tables[comptime!(j * STAGE_WORDS + 1)] as usize * CHUNK,
+                                counts: tables[comptime!(j * STAGE_WORDS + 2)] as usize * CHUNK,
+                                inputs: comptime!(stages * STAGE_WORDS).runtime(),
+                            };
+                            block_flows::<N>(
+                                states,
+                                deltas,
+                                counts,
+                                scratch,
+                                scales,
+                                packed,
+                                linear,
+                                tables,
+                                evidence,
+                                &place,
+                                &block,
+                                c,
+                                comptime!(j == 0),
+                                comptime!(config.counted.clone()),
+                            );
+                        }
+                    }
+                }
+            }
+            sync_cube();
+        }
+    }
+}
