@@ -18,7 +18,7 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
-use super::forward::{ChainPlace, INPUT_WORDS, STAGE_WORDS, emissions};
+use super::forward::{ChainPlace, INPUT_WORDS, STAGE_WORDS, clear_next, clear_queue, emissions, take};
 use crate::flows::stage::{SLICE, StageFlowConfig};
 use crate::operand::{leave, share};
 use crate::stage::stored_row;
@@ -513,10 +513,10 @@ pub fn exit_flow_kernel<N: Size>(
     leave(vectors);
 }
 
-/// See the module's documentation.
-#[cube(launch_unchecked)]
+/// A work item: the blocks of a run, and what they share.
+#[cube]
 #[allow(clippy::too_many_arguments)]
-pub fn chain_flow_kernel<N: Size>(
+fn item<N: Size>(
     states: &[Vector<f32, N>],
     deltas: &mut [Vector<f32, N>],
     counts: &mut [f32],
@@ -526,68 +526,120 @@ pub fn chain_flow_kernel<N: Size>(
     linear: &[f32],
     tables: &[u32],
     evidence: &[u32],
+    place: &ChainPlace,
+    item: usize,
+    iteration: u32,
+    #[comptime] j: usize,
+    #[comptime] config: ChainFlowConfig,
+) {
+    let c = comptime!(config.stages[j]);
+    let stages = comptime!(config.stages.len());
+    let vectors = place.vectors as usize;
+    let k = iteration * comptime!(stages as u32) + comptime!(j as u32);
+    let above = ((k + 1) % 2 * place.rows) as usize;
+    let slot = ABSOLUTE_POS * place.scratch as usize;
+    let i0 = item % comptime!(c.chunks()) * c.chunk;
+    let run = item / comptime!(c.chunks());
+    for repeat in 0..comptime!(c.blocks / c.distinct) {
+        let g0 = repeat * c.distinct + run * c.together;
+        for tile in 0..vectors / c.vectors {
+            let v0 = tile * c.vectors;
+            // Outputs of neighboring blocks are neighbors in memory.
+            for o in 0..c.outputs {
+                for b in 0..c.together {
+                    let to = slot + b * comptime!(derivatives(&c));
+                    copy::<N>(&*deltas, scratch, above, g0 + b, o, v0, vectors, to, c);
+                }
+            }
+            for b in 0..c.together {
+                let block = Block {
+                    g: g0 + b,
+                    i0,
+                    i_end: min(i0 + c.chunk, comptime!(c.inputs).runtime()),
+                    v0,
+                    slot,
+                    derivatives: slot + b * comptime!(derivatives(&c)),
+                    values: (place.base + k * place.rows) as usize,
+                    below: (k % 2 * place.rows) as usize,
+                    iteration,
+                    weights: tables[comptime!(j * STAGE_WORDS + 1)] as usize * CHUNK,
+                    counts: tables[comptime!(j * STAGE_WORDS + 2)] as usize * CHUNK,
+                    inputs: comptime!(stages * STAGE_WORDS).runtime(),
+                };
+                block_flows::<N>(
+                    states,
+                    deltas,
+                    counts,
+                    scratch,
+                    scales,
+                    packed,
+                    linear,
+                    tables,
+                    evidence,
+                    place,
+                    &block,
+                    c,
+                    comptime!(j == 0),
+                    comptime!(config.counted.clone()),
+                );
+            }
+        }
+    }
+}
+
+/// See the module's documentation.
+#[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments)]
+pub fn chain_flow_kernel<N: Size>(
+    states: &[Vector<f32, N>],
+    deltas: &mut [Vector<f32, N>],
+    counts: &mut [f32],
+    scratch: &mut [f32],
+    queue: &mut [Atomic<u32>],
+    scales: &[Vector<f32, N>],
+    packed: &[f32],
+    linear: &[f32],
+    tables: &[u32],
+    evidence: &[u32],
     place: ChainPlace,
     #[comptime] config: ChainFlowConfig,
 ) {
-    let vectors = place.vectors as usize;
     let stages = comptime!(config.stages.len());
+    let units = CUBE_DIM as usize;
+    clear_queue(queue);
+    sync_cube();
     for turn in 0..place.steps {
         let iteration = place.steps - 1 - turn;
         #[unroll]
-        for turn in 0..stages {
-            let j = comptime!(stages - 1 - turn);
+        for stage in 0..stages {
+            let j = comptime!(stages - 1 - stage);
             let c = comptime!(config.stages[j]);
-            let k = iteration * comptime!(stages as u32) + comptime!(j as u32);
-            let above = ((k + 1) % 2 * place.rows) as usize;
-            let (first, end) = share(comptime!(c.distinct / c.together * c.chunks()));
-            let slot = ABSOLUTE_POS * place.scratch as usize;
-            for item in first..end {
-                let i0 = item % comptime!(c.chunks()) * c.chunk;
-                let run = item / comptime!(c.chunks());
-                for repeat in 0..comptime!(c.blocks / c.distinct) {
-                    let g0 = repeat * c.distinct + run * c.together;
-                    for tile in 0..vectors / c.vectors {
-                        let v0 = tile * c.vectors;
-                        // Outputs of neighboring blocks are neighbors in memory.
-                        for o in 0..c.outputs {
-                            for b in 0..c.together {
-                                let to = slot + b * comptime!(derivatives(&c));
-                                copy::<N>(&*deltas, scratch, above, g0 + b, o, v0, vectors, to, c);
-                            }
-                        }
-                        for b in 0..c.together {
-                            let block = Block {
-                                g: g0 + b,
-                                i0,
-                                i_end: min(i0 + c.chunk, comptime!(c.inputs).runtime()),
-                                v0,
-                                slot,
-                                derivatives: slot + b * comptime!(derivatives(&c)),
-                                values: (place.base + k * place.rows) as usize,
-                                below: (k % 2 * place.rows) as usize,
-                                iteration,
-                                weights: tables[comptime!(j * STAGE_WORDS + 1)] as usize * CHUNK,
-                                counts: tables[comptime!(j * STAGE_WORDS + 2)] as usize * CHUNK,
-                                inputs: comptime!(stages * STAGE_WORDS).runtime(),
-                            };
-                            block_flows::<N>(
-                                states,
-                                deltas,
-                                counts,
-                                scratch,
-                                scales,
-                                packed,
-                                linear,
-                                tables,
-                                evidence,
-                                &place,
-                                &block,
-                                c,
-                                comptime!(j == 0),
-                                comptime!(config.counted.clone()),
-                            );
-                        }
-                    }
+            let barrier = turn * comptime!(stages as u32) + comptime!(stage as u32);
+            let items = comptime!(c.distinct / c.together * c.chunks());
+            clear_next(queue, barrier);
+            for other in 0..units {
+                let of = (ABSOLUTE_POS + other) % units;
+                let first = of * items / units;
+                let count = (of + 1) * items / units - first;
+                let mut taken = take(queue, barrier, of);
+                while taken < count {
+                    item::<N>(
+                        states,
+                        deltas,
+                        counts,
+                        scratch,
+                        scales,
+                        packed,
+                        linear,
+                        tables,
+                        evidence,
+                        &place,
+                        first + taken,
+                        iteration,
+                        j,
+                        config.clone(),
+                    );
+                    taken = take(queue, barrier, of);
                 }
             }
             sync_cube();

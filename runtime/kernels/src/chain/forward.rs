@@ -236,6 +236,26 @@ fn item<N: Size>(
     }
 }
 
+/// Makes all numbers of a queue zero; there must be a barrier before it is used.
+#[cube]
+pub fn clear_queue(queue: &mut [Atomic<u32>]) {
+    for turn in 0..3usize {
+        queue[(turn * CUBE_DIM as usize + ABSOLUTE_POS) * CHUNK].store(0u32);
+    }
+}
+
+/// The next work item of the run of unit `of`, or one that is not in it, if there is none left: `k` counts barriers.
+#[cube]
+pub fn take(queue: &mut [Atomic<u32>], k: u32, of: usize) -> usize {
+    queue[(k as usize % 3 * CUBE_DIM as usize + of) * CHUNK].fetch_add(1u32) as usize
+}
+
+/// Makes this unit's number zero for the next but one use. Nobody looks at it before then.
+#[cube]
+pub fn clear_next(queue: &mut [Atomic<u32>], k: u32) {
+    queue[((k as usize + 1) % 3 * CUBE_DIM as usize + ABSOLUTE_POS) * CHUNK].store(0u32);
+}
+
 /// A unit's part of a sum: the work items of its own run, then those that other units have not come to. Which unit computes an
 /// item makes no difference to the result.
 #[cube]
@@ -259,14 +279,12 @@ fn sum<N: Size>(
 ) {
     let units = CUBE_DIM as usize;
     let items = comptime!(c.blocks * c.chunks()) * (place.vectors as usize / c.vectors);
-    let turns = k as usize % 3 * units;
-    // Two sums from now nobody looks at these any more.
-    queue[((k as usize + 1) % 3 * units + ABSOLUTE_POS) * CHUNK].store(0u32);
+    clear_next(queue, k);
     for turn in 0..units {
         let of = (ABSOLUTE_POS + turn) % units;
         let first = of * items / units;
         let count = (of + 1) * items / units - first;
-        let mut taken = queue[(turns + of) * CHUNK].fetch_add(1u32) as usize;
+        let mut taken = take(queue, k, of);
         while taken < count {
             item::<N>(
                 states,
@@ -284,7 +302,7 @@ fn sum<N: Size>(
                 is_last,
                 inputs,
             );
-            taken = queue[(turns + of) * CHUNK].fetch_add(1u32) as usize;
+            taken = take(queue, k, of);
         }
     }
 }
@@ -328,9 +346,7 @@ pub fn chain_kernel<N: Size>(
     for index in 0..units * CHUNK {
         fails = max(fails, unfits[index]);
     }
-    for turn in 0..3usize {
-        queue[(turn * units + ABSOLUTE_POS) * CHUNK].store(0u32);
-    }
+    clear_queue(queue);
     sync_cube();
     for iteration in 0..place.steps {
         let before = iteration as usize % 2 * units * vectors;

@@ -102,6 +102,9 @@ pub struct ChainSession {
     flows: Option<(ChainFlowConfig, Handle)>,
 }
 
+/// Most blocks of a work item: enough that memory is read in long pieces.
+const MOST_TOGETHER: usize = 4;
+
 /// The carries of a chain: first rows before and after it.
 pub type Carries = [u32; 2];
 
@@ -118,7 +121,12 @@ impl ChainSession {
     pub fn with_flows(client: &Client, chain: &Chain, layout: Layout, arena: &Handle, base: u32) -> ChainSession {
         let regions = kept_regions(chain) as u32;
         let mut session = ChainSession::with_states(client, chain, layout, arena.clone(), base, regions);
-        let stage = |stage: &ChainStage| stage_config(&stage.flow.as_ref().expect("it has flows").kernel, 0, layout);
+        let stage = |stage: &ChainStage| {
+            let mut config = stage_config(&stage.flow.as_ref().expect("it has flows").kernel, 0, layout);
+            // Units that are done early take over items of others, so there should be some.
+            config.together = config.together.min(MOST_TOGETHER);
+            config
+        };
         let config = ChainFlowConfig {
             stages: chain.stages.iter().map(stage).collect(),
             counted: chain.inputs.iter().map(|input| input.counts.is_some()).collect(),
@@ -307,6 +315,7 @@ impl ChainSession {
                 argument(deltas),
                 argument(counts),
                 argument(&memory.scratch),
+                argument(&self.queue),
                 argument(&self.scales),
                 argument(&memory.packed),
                 argument(&parameters.linear),
