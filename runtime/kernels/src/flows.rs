@@ -25,4 +25,4 @@ pub mod program;
 pub mod stage;
 pub mod table;
 
-pub use program::{Counts, FlowProgram};
+pub use program::FlowProgram;

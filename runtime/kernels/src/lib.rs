@@ -34,7 +34,7 @@ pub mod stream;
 pub mod validate;
 
 pub use error::KernelError;
-pub use flows::{Counts, FlowProgram};
+pub use flows::FlowProgram;
 pub use pack::{pack, pack_all, pack_into, pack_len, unpack_counts};
 pub use program::{Program, Stats};
 pub use source::source;

@@ -17,7 +17,7 @@
 use cubecl::prelude::*;
 
 /// `1.5 * 2^23`: adding it rounds to the nearest integer and leaves that integer in the low bits.
-const ROUND: f32 = 12_582_912.0;
+pub const ROUND: f32 = 12_582_912.0;
 
 /// Arguments of `exp` below it are taken for it: the result would not be a normal number.
 pub const EXP_LEAST: f32 = -87.0;

@@ -92,6 +92,6 @@ impl FlowSource for Engine {
     }
 
     fn take(&mut self) -> Result<Vec<Vec<f64>>, SessionError> {
-        Ok(self.program.take()?.flows(&self.plan, &self.signature.parameters, &self.values))
+        Ok(self.program.take(&self.values)?)
     }
 }

@@ -27,31 +27,12 @@ use cubecl::server::Handle;
 use danaus_artifact::chain::Chain;
 use danaus_artifact::flow_plan::{FlowLoop, FlowPlan, FlowStep, Segments};
 use danaus_artifact::plan::{CHUNK, Plan};
-use danaus_artifact::signature::Parameter;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 /// Sizes of batch whose buffers are kept.
 const SESSIONS: usize = 2;
-
-/// Counts read from the device, laid out as the flow plan says; see [`unpack_counts`](crate::pack::unpack_counts).
-pub enum Counts {
-    /// Those of one batch.
-    Single(Vec<f32>),
-    /// Sums of several batches.
-    Double(Bytes),
-}
-
-impl Counts {
-    /// The flows of the parameters: see [`unpack_counts`].
-    pub fn flows(&self, plan: &FlowPlan, parameters: &[Parameter], values: &[Vec<f32>]) -> Vec<Vec<f64>> {
-        match self {
-            Counts::Single(counts) => unpack_counts(plan, parameters, values, counts),
-            Counts::Double(counts) => unpack_counts(plan, parameters, values, f64::from_bytes(counts)),
-        }
-    }
-}
 
 /// A flow plan with its parameters on a device.
 pub struct FlowProgram {
@@ -183,17 +164,20 @@ impl FlowProgram {
         result
     }
 
-    /// The counts gathered so far, laid out as the plan says, and starts afresh.
-    pub fn take(&mut self) -> Result<Counts, KernelError> {
+    /// The flows of all parameters gathered so far, see [`unpack_counts`], and starts afresh. `values` are those of the
+    /// parameters.
+    pub fn take(&mut self, values: &[Vec<f32>]) -> Result<Vec<Vec<f64>>, KernelError> {
         let failed = |error| KernelError::Device(format!("{error:?}"));
+        let signature = self.signature.clone();
         if self.sums.is_some() {
             self.drain()?;
             let sums = self.sums.take().expect("there are sums");
-            return Ok(Counts::Double(self.client.read_one(sums).map_err(failed)?));
+            let sums = self.client.read_one(sums).map_err(failed)?;
+            return Ok(unpack_counts(&self.plan, &signature.parameters, values, f64::from_bytes(&sums)));
         }
-        // What is read may be the buffer itself, so it is copied before the buffer is cleared.
+        // What is read may be the buffer itself, so it is not cleared before it has been used.
         let read = self.client.read_one(self.counts.clone()).map_err(failed)?;
-        let counts = f32::from_bytes(&read)[..self.plan.count_chunks as usize * CHUNK].to_vec();
+        let flows = unpack_counts(&self.plan, &signature.parameters, values, f32::from_bytes(&read));
         drop(read);
         let dim = CubeDim::new_1d(self.units as u32);
         // SAFETY: the counts are whole vectors.
@@ -209,7 +193,7 @@ impl FlowProgram {
         }
         self.is_counted = false;
         self.queued()?;
-        Ok(Counts::Single(counts))
+        Ok(flows)
     }
 
     /// Moves the counts of the last batch to the sums in double precision.

@@ -70,8 +70,13 @@ fn update_parameter(trained: Trained<'_>, node_flows: &mut [f64], step: f64, pse
             *node_flow = kept;
             return;
         }
-        form.read(row, masses);
-        masses.iter_mut().zip(flows).for_each(|(mass, flow)| *mass = kept * *mass + step * (flow + imagined));
+        if kept == 0.0 {
+            masses.clear();
+            masses.extend(flows.iter().map(|flow| step * (flow + imagined)));
+        } else {
+            form.read(row, masses);
+            masses.iter_mut().zip(flows).for_each(|(mass, flow)| *mass = kept * *mass + step * (flow + imagined));
+        }
         form.write(masses, row);
         *node_flow = kept + step * flow;
     });
