@@ -196,23 +196,82 @@ fn hidden_markov_models() {
 }
 
 // COVERS: training.segments
-/// Little memory: the values of a chain are computed again, segment by segment.
+/// Little memory: the values of a chain are computed again, segment by segment, in log space and in linear space.
 #[test]
 fn segments_change_nothing() {
-    let circuit = hmm(&Hmm { steps: 100, states: 24, values: 7, monarch: vec![4, 6] });
-    let values = in_single_precision(&random_values(&circuit, 8));
+    for (monarch, zero) in [(vec![4, 6], false), (vec![6, 8], false), (vec![6, 8], true), (vec![], false)] {
+        segments_of(monarch, zero);
+    }
+}
+
+/// `zero`: one symbol is impossible in most states, so that impossible values are among those that are kept.
+fn segments_of(monarch: Vec<usize>, zero: bool) {
+    let states = monarch.iter().product::<usize>().max(24);
+    let what = format!("{monarch:?} {zero}");
+    let circuit = hmm(&Hmm { steps: 100, states, values: 7, monarch });
+    let mut values = in_single_precision(&random_values(&circuit, 8));
+    if zero {
+        let mut table = values.get("emission").expect("there are emissions").to_vec();
+        table.chunks_mut(7).skip(3).for_each(|row| row[2] = f64::NEG_INFINITY);
+        values.insert("emission", table);
+    }
     let rows = random_rows(&circuit, 9, 17, 0.1);
     let mut taken: Vec<(u32, Vec<f64>, Vec<Vec<f64>>)> = Vec::new();
-    for rows_of_memory in [1 << 20, 4200, 2600, 1900] {
+    for rows_of_memory in [1 << 20, 175, 110, 80] {
+        let rows_of_memory = rows_of_memory * states as u64;
         let module = Module { circuits: vec![circuit.clone()], product: None };
         let mut compiled = compiled(module, &values, rows_of_memory * 4 * 32);
         let log_likelihoods = compiled.gather(&rows, 17);
         let segment = compiled.program.segments().expect("a batch was computed").0[0];
         taken.push((segment, log_likelihoods, compiled.take()));
+        let stats = compiled.program.stats();
+        assert_eq!(
+            (stats.in_linear_space, stats.relapses),
+            (u64::from(states > 24 || what.starts_with("[] ")), 0),
+            "{what}"
+        );
     }
     let lengths: Vec<u32> = taken.iter().map(|(segment, ..)| *segment).collect();
-    assert!(lengths.windows(2).all(|pair| pair[0] > pair[1]), "{lengths:?}");
+    assert!(lengths.windows(2).all(|pair| pair[0] > pair[1]), "{what}: {lengths:?}");
     for (segment, log_likelihoods, flows) in &taken[1..] {
-        assert!(*log_likelihoods == taken[0].1 && *flows == taken[0].2, "segments of {segment}");
+        assert!(*log_likelihoods == taken[0].1 && *flows == taken[0].2, "{what}: segments of {segment}");
+    }
+}
+
+// COVERS: training.flows
+/// Flows of chains that fail in linear space are those of log space: values that underflow, and parameters too small for it.
+#[test]
+fn chains_that_underflow() {
+    let circuit = hmm(&Hmm { steps: 40, states: 36, values: 5, monarch: vec![6, 6] });
+    let plain = random_values(&circuit, 3);
+    let tables = |change: &dyn Fn(usize, &mut f64)| {
+        let mut values = plain.clone();
+        let mut table = values.get("emission").expect("there are emissions").to_vec();
+        table.iter_mut().enumerate().for_each(|(index, number)| change(index, number));
+        values.insert("emission", table);
+        values
+    };
+    // The first unit of a block comes from the first alone, and falls behind the others by more than single precision can hold.
+    let mut rare = plain.clone();
+    let transitions = plain.iter().filter(|(name, _)| name.starts_with("transition"));
+    for (name, numbers) in transitions {
+        let mut numbers = numbers.to_vec();
+        for block in numbers.chunks_mut(36) {
+            block[..6].fill(0.0);
+            block[0] = 1e-11;
+        }
+        rare.insert(name, numbers);
+    }
+    // Symbol 1 is less likely than linear space admits.
+    let tiny = tables(&|index, log| *log = if index % 5 == 1 { -40.0 } else { *log });
+    for (values, relapses) in [(&plain, 0), (&rare, 1), (&tiny, 1)] {
+        let values = in_single_precision(values);
+        let mut compiled = compiled(Module { circuits: vec![circuit.clone()], product: None }, &values, PLENTY);
+        let rows: Vec<Row> =
+            (0..9).map(|row| (0..40).map(|t| Some(if t % 9 < 4 { 1 } else { (row + t) % 5 })).collect()).collect();
+        compiled.gather(&rows, 9);
+        assert_eq!(compiled.program.stats().relapses, relapses);
+        let expected = flows(&circuit, &values, &rows).expect("the reference computes flows");
+        assert_flows(&circuit, &compiled.take(), &expected.parameters, "underflow");
     }
 }

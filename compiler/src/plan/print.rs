@@ -6,10 +6,11 @@
 //!   arena       32768 rows (131072 bytes per sample)
 //! steps
 //!   k0 %0: rows 0..16384 = x[255] @emission
-//!   loop 255 times, carry in rows 0..16384, rescaled every 16
+//!   loop 255 times, carry in rows 0..16384, rescaled every 16, in linear space
 //!     k1 %3/%1: rows 16384..32768 = @transition.2 of rows 0..16384
 //! ```
 
+use danaus_artifact::chain::Chain;
 use danaus_artifact::plan::{CHUNK, Kernel, Launch, Layout, Loop, Pack, Plan, Schedule, StageKernel, Step};
 use std::fmt::Write;
 
@@ -129,7 +130,8 @@ fn print_loop(plan: &Plan, chain: &Loop, text: &mut String) {
         u32::MAX => "never rescaled".into(),
         every => format!("rescaled every {every}"),
     };
-    let _ = writeln!(text, "  loop {} times, carry in {carry}, {rescale}", chain.steps);
+    let linear = if Chain::of_loop(plan, chain).is_some() { ", in linear space" } else { "" };
+    let _ = writeln!(text, "  loop {} times, carry in {carry}, {rescale}{linear}", chain.steps);
     chain.body.iter().for_each(|one| launch(plan, one, "    ", text));
 }
 

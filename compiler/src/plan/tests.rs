@@ -117,7 +117,7 @@ fn plans_print() {
     let text = super::print(&lower(&circuit, &PlanOptions { fingerprint: "f".into(), ..PlanOptions::default() }));
     let (_, steps) = text.split_once("steps\n").expect("steps");
     let expected = "  k0 %0: rows 0..20 = x[5] @emission
-  loop 5 times, carry in rows 0..20 and rows 20..40 in turns, rescaled every 16
+  loop 5 times, carry in rows 0..20 and rows 20..40 in turns, rescaled every 16, in linear space
     k1 %1/%1: rows 20..40 = @transition of rows 0..20 * x[4 - i] @emission
       odd: rows 0..20 = @transition of rows 20..40 * x[4 - i] @emission
   k2 %2: row 40 = @initial of rows 0..20

@@ -125,9 +125,8 @@ impl Chain {
             last = Word::Frame(to);
         }
         let counted = inputs.iter().filter(|input: &&ChainInput| input.counts.is_some()).count();
-        let is_table = |launch: &&FlowLaunch| {
-            matches!(plan.kernels.get(launch.kernel as usize), Some(FlowKernel::Table { .. }))
-        };
+        let is_table =
+            |launch: &&FlowLaunch| matches!(plan.kernels.get(launch.kernel as usize), Some(FlowKernel::Table { .. }));
         let tables: u32 = body.backward.iter().filter(is_table).map(|launch| launch.members).sum();
         let others = body.backward.iter().filter(|launch| !is_table(launch)).count();
         if last != Word::Frame(body.root) || others != stages.len() || tables as usize != counted {

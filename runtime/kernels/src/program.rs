@@ -4,7 +4,7 @@
 //! batch. Device code is compiled when a batch of a new layout is first seen.
 
 use crate::chain::forward::ChainConfig;
-use crate::chain::session::{ChainParameters, ChainSession};
+use crate::chain::session::{Buffers, ChainParameters, ChainSession};
 use crate::error::KernelError;
 use crate::launch::{Config, Layout, Memory, argument, grid};
 use crate::pack::pack_len;
@@ -32,6 +32,10 @@ pub struct Stats {
     pub compile_seconds: f64,
     /// Launches queued.
     pub launches: u64,
+    /// Batches whose chains were computed in linear space, and those for which that failed: see [`crate::chain`].
+    pub in_linear_space: u64,
+    /// See above.
+    pub relapses: u64,
     /// Bytes of device memory held.
     pub bytes: u64,
 }
@@ -156,8 +160,10 @@ impl Program {
             let result = self.pass(Some(&failed))?;
             let read = self.client.read_one(failed).map_err(|error| KernelError::Device(format!("{error:?}")))?;
             if f32::from_bytes(&read).iter().all(|&failed| failed == 0.0) {
+                self.stats.in_linear_space += 1;
                 return Ok(result);
             }
+            self.stats.relapses += 1;
         }
         self.pass(None)
     }
@@ -194,10 +200,11 @@ impl Program {
         let parameters = self.chains[index].as_ref().expect("it is a chain");
         let chain = session.chains[index].as_ref().expect("it is a chain");
         let carries = [body.carry[0], body.carry[body.steps as usize % 2]];
+        let buffers =
+            Buffers { client: &self.client, memory: &session.memory, offsets: &session.offsets, failed, parameters };
         // SAFETY: the plan was validated, and the buffers were made for it and for this layout.
-        unsafe { chain.forward(&self.client, &session.memory, &session.offsets, parameters, failed, carries) };
-        self.stats.launches += 2;
-        self.queued()
+        self.stats.launches += unsafe { chain.forward(&buffers, carries) };
+        self.flush()
     }
 
     /// A buffer of zeros, some numbers for each lane of each of `rows` vectors.
@@ -251,7 +258,8 @@ impl Program {
         };
         let chains: Vec<Option<ChainSession>> = self.chains.iter().map(session).collect();
         let of_chains = chains.iter().flatten().map(|chain| chain.scratch(layout).div_ceil(layout.lanes));
-        let scratch_vectors = configs.values().map(Config::scratch).chain(of_chains).max().unwrap_or(0).max(1) * layout.units;
+        let scratch_vectors =
+            configs.values().map(Config::scratch).chain(of_chains).max().unwrap_or(0).max(1) * layout.units;
         let arena = self.allocate(u64::from(self.plan.rows) * row_bytes, "the activations")?;
         let scratch = self.allocate(scratch_vectors as u64 * vector_bytes, "the scratch memory")?;
         let offsets = self.allocate(2 * row_bytes, "the offsets")?;
@@ -310,11 +318,12 @@ impl Program {
             }
             let start = Instant::now();
             parameters.update(&self.client, &self.packed, units);
+            let (client, memory, offsets) = (&self.client, &session.memory, &session.offsets);
+            let buffers = Buffers { client, memory, offsets, failed: offsets, parameters };
             // SAFETY: no iterations, hence hardly any access.
-            unsafe { chain.walk(&self.client, &session.memory, parameters, &session.offsets, 0) };
-            cubecl::future::block_on(self.client.sync()).map_err(|error| {
-                KernelError::Device(format!("{error:?} (while compiling {:?})", chain.config()))
-            })?;
+            unsafe { chain.walk(&buffers, 0..0, true) };
+            cubecl::future::block_on(self.client.sync())
+                .map_err(|error| KernelError::Device(format!("{error:?} (while compiling {:?})", chain.config())))?;
             self.stats.compile_seconds += start.elapsed().as_secs_f64();
             self.stats.kernels += 1;
         }
@@ -452,10 +461,11 @@ impl Program {
 
     fn queued(&mut self) -> Result<(), KernelError> {
         self.stats.launches += 1;
-        if self.stats.launches.is_multiple_of(FLUSH) {
-            self.client.flush().map_err(|error| KernelError::Device(format!("{error:?}")))?;
-        }
-        Ok(())
+        if self.stats.launches.is_multiple_of(FLUSH) { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&self) -> Result<(), KernelError> {
+        self.client.flush().map_err(|error| KernelError::Device(format!("{error:?}")))
     }
 }
 

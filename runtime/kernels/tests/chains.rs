@@ -51,6 +51,64 @@ fn long_chains_keep_their_precision() {
     chain(model, 8, 2, 16, 3, 0.0, random);
 }
 
+/// The chain in linear space and where that fails, against the forward algorithm, and what the statistics say.
+#[test]
+fn chains_in_linear_space() {
+    let random = &mut Random(5);
+    for transition in [Transition::Dense, Transition::Monarch([5, 6])] {
+        let plain = || Chain::random(30, 6, 50, copy(&transition), &mut Random(9));
+        let mut zero = plain();
+        // Symbol 2 is impossible but in one state; others have none.
+        zero.emission.chunks_mut(6).skip(1).for_each(|row| row[2] = f32::NEG_INFINITY);
+        let mut impossible = plain();
+        impossible.emission.chunks_mut(6).for_each(|row| row[2] = f32::NEG_INFINITY);
+        let mut rare = plain();
+        // The first unit of a block comes from the first alone, and falls behind the others by more than single precision can hold.
+        let sizes = match transition {
+            Transition::Dense => [30, 30],
+            Transition::Monarch(factors) => factors,
+        };
+        for (weights, size) in rare.weights.iter_mut().zip(sizes) {
+            for block in weights.chunks_mut(size * size) {
+                block[..size].fill(0.0);
+                block[0] = 1e-11;
+            }
+        }
+        let mut tiny = plain();
+        tiny.weights[0][3] = 1e-30;
+        for (model, relapses) in [(plain(), 0), (zero, 0), (impossible, 0), (rare, 1), (tiny, 1)] {
+            let data = evidence(random, 50, 6, 21, 0.1);
+            let builder = model.plan(panels(4, 2), 16);
+            let packed = danaus_kernels::pack(&builder.plan, &builder.values);
+            let mut program = danaus_kernels::Program::new(Arc::new(builder.plan), &packed).expect("it is in order");
+            program.poison(21).expect("there is memory");
+            let found = program.forward(&data, 21).expect("it runs");
+            let column = |sample: usize| (0..50).map(|t| data[t * 21 + sample]).collect::<Vec<u32>>();
+            let expected: Vec<f64> = (0..21).map(|sample| likelihood(&model, &column(sample))).collect();
+            assert_close(&found, &expected, "linear space");
+            let stats = program.stats();
+            assert_eq!((stats.in_linear_space, stats.relapses), (1 - relapses, relapses));
+            // Other parameters, other fate.
+            let packed = vec![0.0; packed.len()];
+            program.set_parameters(&packed).expect("they fit");
+            assert!(program.forward(&data, 21).expect("it runs").iter().all(|&value| value == f64::NEG_INFINITY));
+        }
+    }
+}
+
+fn copy(transition: &Transition) -> Transition {
+    match transition {
+        Transition::Dense => Transition::Dense,
+        Transition::Monarch(factors) => Transition::Monarch(*factors),
+    }
+}
+
+/// The forward algorithm; `-inf` where it divides zero by zero.
+fn likelihood(model: &Chain, observed: &[u32]) -> f64 {
+    let value = model.log_likelihood(observed);
+    if value.is_nan() { f64::NEG_INFINITY } else { value }
+}
+
 /// Sequences shorter, as long and longer than the plan's, in windows of all sizes.
 #[test]
 fn streams_of_any_length() {

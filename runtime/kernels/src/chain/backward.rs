@@ -161,7 +161,8 @@ fn flow_tile<N: Size>(
     let scratch = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
     let q = block.derivatives / n;
     let partial = (block.slot + comptime!(transposed_at(&c))) / n + (i - block.i0) * c.vectors;
-    let weights = block.weights + (block.g % c.distinct * comptime!(c.panels()) + i / c.tile) * comptime!(c.outputs * c.tile);
+    let weights =
+        block.weights + (block.g % c.distinct * comptime!(c.panels()) + i / c.tile) * comptime!(c.outputs * c.tile);
     let mut sums = Array::<Vector<f32, N>>::new(comptime!(c.tile * c.vectors));
     #[unroll]
     for k in 0..comptime!(c.tile * c.vectors) {
@@ -237,8 +238,17 @@ fn hand_down<N: Size>(
                         // Before the first iteration flows are wanted.
                         derivative = flow;
                     } else if comptime!(inputs > 0) {
-                        let given =
-                            emissions::<N>(linear, tables, evidence, block.inputs, block.iteration - 1, vectors, h, column, inputs);
+                        let given = emissions::<N>(
+                            linear,
+                            tables,
+                            evidence,
+                            block.inputs,
+                            block.iteration - 1,
+                            vectors,
+                            h,
+                            column,
+                            inputs,
+                        );
                         derivative *= given;
                     }
                 }
@@ -466,7 +476,7 @@ pub fn enter_flow_kernel<N: Size>(
                 tables,
                 evidence,
                 words,
-                place.steps - 1,
+                place.first + place.steps - 1,
                 vectors,
                 h,
                 v,
@@ -474,8 +484,7 @@ pub fn enter_flow_kernel<N: Size>(
             );
             scratch.as_vectorized_mut().with_vector_size_mut::<N>()[slot / n] =
                 select_many(alive, above, Vector::new(0.0));
-            deltas[(to as usize + h) * vectors + v] =
-                select_many(alive, above / value * given, Vector::new(0.0));
+            deltas[(to as usize + h) * vectors + v] = select_many(alive, above / value * given, Vector::new(0.0));
             let at = v * n;
             count_inputs(
                 counts,
@@ -483,7 +492,7 @@ pub fn enter_flow_kernel<N: Size>(
                 tables,
                 evidence,
                 words,
-                place.steps - 1,
+                place.first + place.steps - 1,
                 vectors * n,
                 at,
                 h,
@@ -497,18 +506,19 @@ pub fn enter_flow_kernel<N: Size>(
     leave(place.vectors);
 }
 
-/// Copies the flows before the first iteration to the arena. A work item is a row.
+/// Copies rows from one buffer to another. A work item is a vector.
 #[cube(launch_unchecked)]
-pub fn exit_flow_kernel<N: Size>(
-    arena: &mut [Vector<f32, N>],
-    deltas: &[Vector<f32, N>],
+pub fn copy_kernel<N: Size>(
+    source: &[Vector<f32, N>],
+    target: &mut [Vector<f32, N>],
+    from: u32,
     to: u32,
     width: u32,
     vectors: u32,
 ) {
     let (first, end) = share(width as usize * vectors as usize);
     for index in first..end {
-        arena[to as usize * vectors as usize + index] = deltas[index];
+        target[to as usize * vectors as usize + index] = source[from as usize * vectors as usize + index];
     }
     leave(vectors);
 }
@@ -536,6 +546,7 @@ fn item<N: Size>(
     let stages = comptime!(config.stages.len());
     let vectors = place.vectors as usize;
     let k = iteration * comptime!(stages as u32) + comptime!(j as u32);
+    let region = k - place.first * comptime!(stages as u32);
     let above = ((k + 1) % 2 * place.rows) as usize;
     let slot = ABSOLUTE_POS * place.scratch as usize;
     let i0 = item % comptime!(c.chunks()) * c.chunk;
@@ -559,7 +570,7 @@ fn item<N: Size>(
                     v0,
                     slot,
                     derivatives: slot + b * comptime!(derivatives(&c)),
-                    values: (place.base + k * place.rows) as usize,
+                    values: (place.base + region * place.rows) as usize,
                     below: (k % 2 * place.rows) as usize,
                     iteration,
                     weights: tables[comptime!(j * STAGE_WORDS + 1)] as usize * CHUNK,
@@ -609,7 +620,7 @@ pub fn chain_flow_kernel<N: Size>(
     clear_queue(queue);
     sync_cube();
     for turn in 0..place.steps {
-        let iteration = place.steps - 1 - turn;
+        let iteration = place.first + place.steps - 1 - turn;
         #[unroll]
         for stage in 0..stages {
             let j = comptime!(stages - 1 - stage);

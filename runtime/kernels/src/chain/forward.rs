@@ -2,8 +2,8 @@
 //!
 //! # Design
 //!
-//! Values stand in *regions* of equal size: sum number `k`, counted through all iterations, reads region `k` and writes region
-//! `k + 1`, modulo the number of regions: two, or as many as there are sums if all values are kept for the flows. A
+//! Values stand in *regions* of equal size: sum number `k`, counted through the iterations of a launch, reads region `k` and writes
+//! region `k + 1`, modulo the number of regions: two, or as many as there are sums if all values are kept for the flows. A
 //! work item is as in [`stage`](crate::stage): (block, chunk of outputs, tile of samples); its inputs are read where
 //! they stand. Every unit keeps the maxima of the values it writes; the next iteration multiplies its first sum by the power of two that
 //! brings the greatest of them between 1 and 2.
@@ -43,8 +43,11 @@ impl ChainConfig {
 /// The run-time values of a chain.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
 pub struct ChainPlace {
-    /// Iterations.
+    /// The first iteration, and how many.
+    pub first: u32,
     pub steps: u32,
+    /// Whether the iterations have been computed before, so that their scales are known.
+    pub known: u32,
     /// Vectors of samples in a row.
     pub vectors: u32,
     /// Number of regions.
@@ -68,6 +71,8 @@ struct Sum {
     iteration: u32,
     /// Where the maxima of the iteration before stand, of all units.
     maxima: usize,
+    /// Where the scales of the iteration stand, if they are known.
+    scales: usize,
     /// Where the maxima of this unit and iteration go.
     found: usize,
     /// Where the words of the inputs start.
@@ -79,7 +84,12 @@ struct Sum {
 /// The exponent of the greatest value of a sample, as a number, and the power of two that takes it away. Those of a
 /// sample that is impossible are 0 and 1.
 #[cube]
-fn scale_of<N: Size>(maxima: &[Vector<f32, N>], from: usize, vectors: usize, v: usize) -> (Vector<f32, N>, Vector<f32, N>) {
+fn scale_of<N: Size>(
+    maxima: &[Vector<f32, N>],
+    from: usize,
+    vectors: usize,
+    v: usize,
+) -> (Vector<f32, N>, Vector<f32, N>) {
     let mut high = maxima[from + v];
     for unit in 1..CUBE_DIM as usize {
         high = greater::<N>(high, maxima[from + unit * vectors + v]);
@@ -165,6 +175,7 @@ fn item<N: Size>(
     states: &mut [Vector<f32, N>],
     scratch: &mut [f32],
     maxima: &mut [Vector<f32, N>],
+    known: &[Vector<f32, N>],
     packed: &[f32],
     linear: &[f32],
     tables: &[u32],
@@ -194,8 +205,12 @@ fn item<N: Size>(
         high[v] = Vector::new(0.0);
         scales[v] = Vector::new(1.0);
         if comptime!(is_first) {
-            let (_, scale) = scale_of::<N>(&*maxima, sum.maxima, vectors, v0 + v);
-            scales[v] = scale;
+            if place.known > 0 {
+                scales[v] = known[sum.scales + v0 + v];
+            } else {
+                let (_, scale) = scale_of::<N>(&*maxima, sum.maxima, vectors, v0 + v);
+                scales[v] = scale;
+            }
         }
     }
     let at = (sum.from + g * c.inputs) * vectors + v0;
@@ -215,7 +230,8 @@ fn item<N: Size>(
                     value *= scales[v];
                 }
                 if comptime!(inputs > 0) {
-                    value *= emissions::<N>(linear, tables, evidence, sum.inputs, sum.iteration, vectors, p, v0 + v, inputs);
+                    value *=
+                        emissions::<N>(linear, tables, evidence, sum.inputs, sum.iteration, vectors, p, v0 + v, inputs);
                 }
                 let alive = value.greater_than(&Vector::new(0.0));
                 least[v] = lesser::<N>(least[v], select_many(alive, value, Vector::new(1.0)));
@@ -264,6 +280,7 @@ fn sum<N: Size>(
     states: &mut [Vector<f32, N>],
     scratch: &mut [f32],
     maxima: &mut [Vector<f32, N>],
+    known: &[Vector<f32, N>],
     queue: &mut [Atomic<u32>],
     packed: &[f32],
     linear: &[f32],
@@ -290,6 +307,7 @@ fn sum<N: Size>(
                 states,
                 scratch,
                 maxima,
+                known,
                 packed,
                 linear,
                 tables,
@@ -348,15 +366,18 @@ pub fn chain_kernel<N: Size>(
     }
     clear_queue(queue);
     sync_cube();
-    for iteration in 0..place.steps {
+    for turn in 0..place.steps {
+        let iteration = place.first + turn;
         let before = iteration as usize % 2 * units * vectors;
         let found = (iteration as usize + 1) % 2 * units * vectors + ABSOLUTE_POS * vectors;
-        fails = max(fails, failing::<N>(&*maxima, before, vectors));
+        if place.known == 0 {
+            fails = max(fails, failing::<N>(&*maxima, before, vectors));
+        }
         for v in 0..vectors {
             maxima[found + v] = Vector::new(0.0);
             if fails > 0.0 {
                 maxima[found + v] = Vector::new(f32::INFINITY);
-            } else if ABSOLUTE_POS == 0 {
+            } else if ABSOLUTE_POS == 0 && place.known == 0 {
                 let (exponent, scale) = scale_of::<N>(&*maxima, before, vectors, v);
                 shifts[v] += exponent;
                 scales[iteration as usize * vectors + v] = scale;
@@ -365,12 +386,13 @@ pub fn chain_kernel<N: Size>(
         #[unroll]
         for j in 0..comptime!(c.stages.len()) {
             if fails == 0.0 {
-                let k = iteration * comptime!(c.stages.len() as u32) + comptime!(j as u32);
+                let k = turn * comptime!(c.stages.len() as u32) + comptime!(j as u32);
                 let what = Sum {
                     from: (place.base + k % place.regions * place.rows) as usize,
                     to: (place.base + (k + 1) % place.regions * place.rows) as usize,
                     iteration,
                     maxima: before,
+                    scales: iteration as usize * vectors,
                     found,
                     inputs: comptime!(c.stages.len() * STAGE_WORDS).runtime(),
                     weights: tables[comptime!(j * STAGE_WORDS)] as usize * CHUNK,
@@ -379,6 +401,7 @@ pub fn chain_kernel<N: Size>(
                     states,
                     scratch,
                     maxima,
+                    &*scales,
                     queue,
                     packed,
                     linear,
@@ -396,9 +419,9 @@ pub fn chain_kernel<N: Size>(
             sync_cube();
         }
     }
-    let last = place.steps as usize % 2 * units * vectors;
+    let last = (place.first + place.steps) as usize % 2 * units * vectors;
     fails = max(fails, failing::<N>(&*maxima, last, vectors));
-    if ABSOLUTE_POS == 0 {
+    if ABSOLUTE_POS == 0 && place.known == 0 {
         failed[0] = greater::<N>(failed[0], Vector::new(fails));
     }
 }

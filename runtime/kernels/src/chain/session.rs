@@ -1,9 +1,10 @@
 //! The buffers of a chain and its launches.
 
-use super::backward::{ChainFlowConfig, chain_flow_kernel, enter_flow_kernel, exit_flow_kernel};
+use super::backward::{ChainFlowConfig, chain_flow_kernel, copy_kernel, enter_flow_kernel};
 use super::convert::{enter_kernel, exit_kernel, table_kernel, weight_kernel};
 use super::forward::{ChainConfig, ChainPlaceLaunch, INPUT_WORDS, STAGE_WORDS, chain_kernel};
 use crate::flows::launch::stage_config;
+use crate::flows::layout::LoopRows;
 use crate::launch::{Config, Layout, Memory, argument, grid};
 use cubecl::client::Client;
 use cubecl::prelude::*;
@@ -11,6 +12,10 @@ use cubecl::server::Handle;
 use danaus_artifact::chain::{Chain, ChainInput, ChainStage};
 use danaus_artifact::plan::{CHUNK, Kernel};
 use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Most blocks of a work item: enough that memory is read in long pieces.
+const MOST_TOGETHER: usize = 4;
 
 /// A chain with its parameters in linear space.
 pub struct ChainParameters {
@@ -60,16 +65,19 @@ impl ChainParameters {
         self.unfits = client.create_from_slice(&vec![0; units * CHUNK * size_of::<f32>()]);
         let grid = || (CubeCount::new_single(), CubeDim::new_1d(units as u32));
         for &[from, to, length] in &self.copies {
-            let ((count, dim), [packed, linear, unfits]) =
-                (grid(), [packed, &self.linear, &self.unfits].map(argument));
+            let ((count, dim), [packed, linear, unfits]) = (grid(), [packed, &self.linear, &self.unfits].map(argument));
             // SAFETY: the table lies within the packed parameters, as was checked, and has room in the linear tables.
-            unsafe { table_kernel::launch_unchecked(client, count, dim, CHUNK, packed, linear, unfits, from, to, length) };
+            unsafe {
+                table_kernel::launch_unchecked(client, count, dim, CHUNK, packed, linear, unfits, from, to, length)
+            };
         }
         for stage in &self.chain.stages {
             let length = stage.packed_len().div_ceil(CHUNK) as u32;
             let ((count, dim), [packed, unfits]) = (grid(), [packed, &self.unfits].map(argument));
             // SAFETY: the weights lie within the packed parameters, as was checked.
-            unsafe { weight_kernel::launch_unchecked(client, count, dim, CHUNK, packed, unfits, stage.weights, length) };
+            unsafe {
+                weight_kernel::launch_unchecked(client, count, dim, CHUNK, packed, unfits, stage.weights, length)
+            };
         }
         (self.copies.len() + self.chain.stages.len()) as u64
     }
@@ -99,28 +107,53 @@ pub struct ChainSession {
     /// First row of the values.
     base: u32,
     rows: u32,
+    /// Iterations of a segment; see [`Segments`](danaus_artifact::flow_plan::Segments).
+    segment: u32,
+    /// First row of the carries into segments, but the first.
+    carries: u32,
     flows: Option<(ChainFlowConfig, Handle)>,
 }
-
-/// Most blocks of a work item: enough that memory is read in long pieces.
-const MOST_TOGETHER: usize = 4;
 
 /// The carries of a chain: first rows before and after it.
 pub type Carries = [u32; 2];
 
+/// The buffers of a program that a chain uses.
+pub struct Buffers<'a> {
+    /// Makes buffers and launches.
+    pub client: &'a Client,
+    /// The program's own buffers.
+    pub memory: &'a Memory,
+    /// What was subtracted from the values of the arena.
+    pub offsets: &'a Handle,
+    /// Becomes positive if a chain fails.
+    pub failed: &'a Handle,
+    /// The parameters of the chain.
+    pub parameters: &'a ChainParameters,
+}
+
 impl ChainSession {
     /// Makes the buffers for values that are not kept.
     pub fn new(client: &Client, chain: &Chain, layout: Layout) -> ChainSession {
-        let (regions, rows) = (2, chain.widest());
         let row = layout.samples() * size_of::<f32>();
-        let states = client.empty(regions as usize * rows as usize * row);
-        ChainSession::with_states(client, chain, layout, states, 0, regions)
+        let states = client.empty(2 * chain.widest() as usize * row);
+        ChainSession {
+            config: config(chain, layout),
+            states,
+            maxima: client.empty(2 * layout.units * row),
+            shifts: client.empty(row),
+            scales: client.empty(chain.steps as usize * row),
+            queue: client.empty(3 * layout.units * CHUNK * size_of::<u32>()),
+            regions: 2,
+            base: 0,
+            rows: chain.widest(),
+            segment: chain.steps,
+            carries: 0,
+            flows: None,
+        }
     }
 
-    /// Makes the buffers of a chain with flows; all values are kept, in the arena from row `base` on.
-    pub fn with_flows(client: &Client, chain: &Chain, layout: Layout, arena: &Handle, base: u32) -> ChainSession {
-        let regions = kept_regions(chain) as u32;
-        let mut session = ChainSession::with_states(client, chain, layout, arena.clone(), base, regions);
+    /// Makes the buffers of a chain with flows; the values of a segment are kept, in the arena from row `base` on.
+    pub fn with_flows(client: &Client, chain: &Chain, layout: Layout, arena: &Handle, rows: &LoopRows) -> ChainSession {
         let stage = |stage: &ChainStage| {
             let mut config = stage_config(&stage.flow.as_ref().expect("it has flows").kernel, 0, layout);
             // Units that are done early take over items of others, so there should be some.
@@ -131,31 +164,15 @@ impl ChainSession {
             stages: chain.stages.iter().map(stage).collect(),
             counted: chain.inputs.iter().map(|input| input.counts.is_some()).collect(),
         };
-        let deltas = client.empty(2 * session.rows as usize * layout.samples() * size_of::<f32>());
-        session.flows = Some((config, deltas));
-        session
-    }
-
-    fn with_states(
-        client: &Client,
-        chain: &Chain,
-        layout: Layout,
-        states: Handle,
-        base: u32,
-        regions: u32,
-    ) -> ChainSession {
-        let row = layout.samples() * size_of::<f32>();
+        let deltas = client.empty(2 * chain.widest() as usize * layout.samples() * size_of::<f32>());
         ChainSession {
-            config: config(chain, layout),
-            states,
-            maxima: client.empty(2 * layout.units * row),
-            shifts: client.empty(row),
-            scales: client.empty(chain.steps as usize * row),
-            queue: client.empty(3 * layout.units * CHUNK * size_of::<u32>()),
-            regions,
-            base,
-            rows: chain.widest(),
-            flows: None,
+            states: arena.clone(),
+            regions: kept_regions(chain, rows.segment) as u32,
+            base: rows.frames,
+            segment: rows.segment,
+            carries: rows.carries,
+            flows: Some((config, deltas)),
+            ..ChainSession::new(client, chain, layout)
         }
     }
 
@@ -182,32 +199,38 @@ impl ChainSession {
         own.into_iter().chain([last]).map(|handle| handle.size_in_used()).sum()
     }
 
-    fn place(&self, layout: Layout, steps: u32) -> ChainPlaceLaunch {
-        let vectors = layout.vectors as u32;
-        ChainPlaceLaunch::new(steps, vectors, self.regions, self.base, self.rows, self.scratch(layout) as u32)
+    fn place(&self, layout: Layout, iterations: &Range<u32>, known: bool) -> ChainPlaceLaunch {
+        ChainPlaceLaunch::new(
+            iterations.start,
+            iterations.end - iterations.start,
+            u32::from(known),
+            layout.vectors as u32,
+            self.regions,
+            self.base,
+            self.rows,
+            self.scratch(layout) as u32,
+        )
     }
 
-    /// Queues the iterations; `steps` is 0 to compile only. `failed` becomes positive if they fail.
+    /// First row of the values after so many iterations of a segment.
+    fn region(&self, iterations: u32) -> u32 {
+        self.base + iterations * self.config.stages.len() as u32 % self.regions * self.rows
+    }
+
+    /// Queues iterations, which are `known` if they have been computed before; an empty range compiles only.
     ///
     /// # Safety
     /// The plan must be valid, and the buffers must have been made for it and for this layout.
-    pub unsafe fn walk(
-        &self,
-        client: &Client,
-        memory: &Memory,
-        parameters: &ChainParameters,
-        failed: &Handle,
-        steps: u32,
-    ) {
-        let layout = memory.layout;
-        let (count, dim) = grid(layout);
+    pub unsafe fn walk(&self, buffers: &Buffers<'_>, iterations: Range<u32>, known: bool) {
+        let Buffers { client, memory, failed, parameters, .. } = *buffers;
+        let (count, dim) = grid(memory.layout);
         // SAFETY: the caller's promise.
         unsafe {
             chain_kernel::launch_unchecked(
                 client,
                 count,
                 dim,
-                layout.lanes,
+                memory.layout.lanes,
                 argument(&self.states),
                 argument(&memory.scratch),
                 argument(&self.maxima),
@@ -220,30 +243,79 @@ impl ChainSession {
                 argument(&parameters.linear),
                 argument(&parameters.tables),
                 argument(&memory.evidence),
-                self.place(layout, steps),
+                self.place(memory.layout, &iterations, known),
                 self.config.clone(),
             );
         }
     }
 
-    /// Queues the values of a chain from the carry before it to the one after it, both in the arena.
+    /// Queues iterations of the walk back; an empty range compiles only.
     ///
     /// # Safety
-    /// As for [`walk`](ChainSession::walk); the carries must lie within the arena.
-    pub unsafe fn forward(
-        &self,
-        client: &Client,
-        memory: &Memory,
-        offsets: &Handle,
-        parameters: &ChainParameters,
-        failed: &Handle,
-        [before, after]: Carries,
-    ) {
-        let layout = memory.layout;
-        let (chain, vectors) = (&parameters.chain, layout.vectors as u32);
+    /// As for [`walk`](ChainSession::walk).
+    pub unsafe fn walk_back(&self, buffers: &Buffers<'_>, counts: &Handle, iterations: Range<u32>) {
+        let Buffers { client, memory, parameters, .. } = *buffers;
+        let (config, deltas) = self.flows.as_ref().expect("it has flows");
+        let (count, dim) = grid(memory.layout);
+        // SAFETY: the caller's promise.
+        unsafe {
+            chain_flow_kernel::launch_unchecked(
+                client,
+                count,
+                dim,
+                memory.layout.lanes,
+                argument(&self.states),
+                argument(deltas),
+                argument(counts),
+                argument(&memory.scratch),
+                argument(&self.queue),
+                argument(&self.scales),
+                argument(&memory.packed),
+                argument(&parameters.linear),
+                argument(&parameters.tables),
+                argument(&memory.evidence),
+                self.place(memory.layout, &iterations, true),
+                config.clone(),
+            );
+        }
+    }
+
+    /// Queues a copy of the carry.
+    ///
+    /// # Safety
+    /// The rows must lie within the buffers.
+    unsafe fn copy(&self, buffers: &Buffers<'_>, [source, target]: [&Handle; 2], from: u32, to: u32) {
+        let Buffers { client, memory, parameters, .. } = *buffers;
+        let ((count, dim), vectors) = (grid(memory.layout), memory.layout.vectors as u32);
+        let ([source, target], width) = ([source, target].map(argument), parameters.chain.width);
+        // SAFETY: the caller's promise.
+        unsafe {
+            copy_kernel::launch_unchecked(
+                client,
+                count,
+                dim,
+                memory.layout.lanes,
+                source,
+                target,
+                from,
+                to,
+                width,
+                vectors,
+            );
+        }
+    }
+
+    /// Queues the way from the carry in the arena into region 0.
+    ///
+    /// # Safety
+    /// As for [`forward`](ChainSession::forward).
+    unsafe fn enter(&self, buffers: &Buffers<'_>, before: u32) {
+        let Buffers { client, memory, offsets, parameters, .. } = *buffers;
+        let (layout, chain) = (memory.layout, &parameters.chain);
         let (count, dim) = grid(layout);
         let [arena, states, sums, maxima, shifts] =
             [&memory.arena, &self.states, offsets, &self.maxima, &self.shifts].map(argument);
+        let vectors = layout.vectors as u32;
         // SAFETY: the caller's promise.
         unsafe {
             enter_kernel::launch_unchecked(
@@ -261,10 +333,46 @@ impl ChainSession {
                 chain.width,
                 vectors,
             );
-            self.walk(client, memory, parameters, failed, chain.steps);
+        }
+    }
+
+    /// The iterations of all segments.
+    fn segments(&self, chain: &Chain) -> impl DoubleEndedIterator<Item = Range<u32>> {
+        let (steps, segment) = (chain.steps, self.segment);
+        (0..steps.div_ceil(segment)).map(move |index| index * segment..steps.min((index + 1) * segment))
+    }
+
+    /// The row of the carry into a segment that is not the first.
+    fn carry(&self, chain: &Chain, segment: &Range<u32>) -> u32 {
+        self.carries + (segment.start / self.segment - 1) * chain.width
+    }
+
+    /// Queues the values of a chain from the carry before it to the one after it, both in the arena. Gives the number of launches.
+    ///
+    /// # Safety
+    /// As for [`walk`](ChainSession::walk); the carries must lie within the arena.
+    pub unsafe fn forward(&self, buffers: &Buffers<'_>, [before, after]: Carries) -> u64 {
+        let Buffers { client, memory, offsets, parameters, .. } = *buffers;
+        let (layout, chain) = (memory.layout, &parameters.chain);
+        let mut launches = 2;
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.enter(buffers, before);
+            for segment in self.segments(chain) {
+                if segment.start > 0 {
+                    let (last, carry) = (self.region(self.segment), self.carry(chain, &segment));
+                    self.copy(buffers, [&self.states; 2], last, carry);
+                    self.copy(buffers, [&self.states; 2], carry, self.base);
+                    launches += 2;
+                }
+                self.walk(buffers, segment, false);
+                launches += 1;
+            }
         }
         let (count, dim) = grid(layout);
         let [arena, states, sums, shifts] = [&memory.arena, &self.states, offsets, &self.shifts].map(argument);
+        let last = self.region(chain.steps - (chain.steps - 1) / self.segment * self.segment);
+        let vectors = layout.vectors as u32;
         // SAFETY: the caller's promise.
         unsafe {
             exit_kernel::launch_unchecked(
@@ -276,73 +384,57 @@ impl ChainSession {
                 states,
                 sums,
                 shifts,
-                self.last(chain),
+                last,
                 after,
                 chain.width,
                 vectors,
             );
         }
+        launches
     }
 
-    /// First row of the values after the last iteration.
-    fn last(&self, chain: &Chain) -> u32 {
-        self.base + (chain.steps * chain.stages.len() as u32 % self.regions) * self.rows
-    }
-
-    /// Queues the iterations of the walk back; `steps` is 0 to compile only.
-    ///
-    /// # Safety
-    /// As for [`walk`](ChainSession::walk).
-    pub unsafe fn walk_back(
-        &self,
-        client: &Client,
-        memory: &Memory,
-        counts: &Handle,
-        parameters: &ChainParameters,
-        steps: u32,
-    ) {
-        let layout = memory.layout;
-        let (count, dim) = grid(layout);
-        let (config, deltas) = self.flows.as_ref().expect("it has flows");
-        // SAFETY: the caller's promise.
-        unsafe {
-            chain_flow_kernel::launch_unchecked(
-                client,
-                count,
-                dim,
-                layout.lanes,
-                argument(&self.states),
-                argument(deltas),
-                argument(counts),
-                argument(&memory.scratch),
-                argument(&self.queue),
-                argument(&self.scales),
-                argument(&memory.packed),
-                argument(&parameters.linear),
-                argument(&parameters.tables),
-                argument(&memory.evidence),
-                self.place(layout, steps),
-                config.clone(),
-            );
-        }
-    }
-
-    /// Queues the flows of a chain, from the flow of the carry after it to that before it, both in the arena.
+    /// Queues the flows of a chain, from the flow of the carry after it to that before it, both in the arena; the carry before
+    /// it stands at row `first`. Gives the number of launches.
     ///
     /// # Safety
     /// As for [`forward`](ChainSession::forward), which must have been queued before.
-    pub unsafe fn backward(
-        &self,
-        client: &Client,
-        memory: &Memory,
-        counts: &Handle,
-        parameters: &ChainParameters,
-        [before, after]: Carries,
-    ) {
-        let layout = memory.layout;
-        let (chain, vectors) = (&parameters.chain, layout.vectors as u32);
+    pub unsafe fn backward(&self, buffers: &Buffers<'_>, counts: &Handle, first: u32, [before, after]: Carries) -> u64 {
+        let chain = &buffers.parameters.chain;
+        let mut launches = 2;
+        for segment in self.segments(chain).rev() {
+            // SAFETY: the caller's promise.
+            unsafe {
+                if segment.end == chain.steps {
+                    self.enter_flows(buffers, counts, &segment, after);
+                } else {
+                    if segment.start == 0 {
+                        self.enter(buffers, first);
+                    } else {
+                        self.copy(buffers, [&self.states; 2], self.carry(chain, &segment), self.base);
+                    }
+                    self.walk(buffers, segment.clone(), true);
+                    launches += 2;
+                }
+                self.walk_back(buffers, counts, segment);
+                launches += 1;
+            }
+        }
+        let (_, deltas) = self.flows.as_ref().expect("it has flows");
+        // SAFETY: the caller's promise.
+        unsafe { self.copy(buffers, [deltas, &buffers.memory.arena], 0, before) };
+        launches
+    }
+
+    /// Queues the way from the flow of the last values to their derivatives.
+    ///
+    /// # Safety
+    /// As for [`backward`](ChainSession::backward).
+    unsafe fn enter_flows(&self, buffers: &Buffers<'_>, counts: &Handle, segment: &Range<u32>, after: u32) {
+        let Buffers { client, memory, parameters, .. } = *buffers;
+        let (layout, chain) = (memory.layout, &parameters.chain);
         let (config, deltas) = self.flows.as_ref().expect("it has flows");
         let (count, dim) = grid(layout);
+        let to = chain.steps * chain.stages.len() as u32 % 2 * self.rows;
         // SAFETY: the caller's promise.
         unsafe {
             enter_flow_kernel::launch_unchecked(
@@ -357,36 +449,22 @@ impl ChainSession {
                 argument(&parameters.linear),
                 argument(&parameters.tables),
                 argument(&memory.evidence),
-                self.place(layout, chain.steps),
-                self.last(chain),
+                self.place(layout, segment, true),
+                self.region(segment.end - segment.start),
                 after,
-                chain.steps * chain.stages.len() as u32 % 2 * self.rows,
+                to,
                 chain.width,
                 chain.stages.len() * STAGE_WORDS,
                 layout.lanes,
                 config.counted.clone(),
             );
-            self.walk_back(client, memory, counts, parameters, chain.steps);
-            let (count, dim) = grid(layout);
-            let [arena, deltas] = [&memory.arena, deltas].map(argument);
-            exit_flow_kernel::launch_unchecked(
-                client,
-                count,
-                dim,
-                layout.lanes,
-                arena,
-                deltas,
-                before,
-                chain.width,
-                vectors,
-            );
         }
     }
 }
 
-/// Regions of all values of a chain: those before each sum, and the last.
-pub fn kept_regions(chain: &Chain) -> u64 {
-    u64::from(chain.steps) * chain.stages.len() as u64 + 1
+/// Regions of the values of a segment: those before each sum, and the last.
+pub fn kept_regions(chain: &Chain, segment: u32) -> u64 {
+    u64::from(segment) * chain.stages.len() as u64 + 1
 }
 
 fn config(chain: &Chain, layout: Layout) -> ChainConfig {

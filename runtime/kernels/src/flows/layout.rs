@@ -15,7 +15,7 @@ pub struct LoopRows {
     /// First row of the frames.
     pub frames: u32,
     /// First row of the carries into segments, but the first.
-    carries: u32,
+    pub carries: u32,
     /// First row of the carries that are rescaled within a segment.
     rescaled: u32,
     /// First row of the pair of root flows.

@@ -12,7 +12,7 @@ use super::layout::{FlowLayout, LoopRows, Placed};
 use super::pass;
 use crate::chain::backward::ChainFlowConfig;
 use crate::chain::forward::ChainConfig;
-use crate::chain::session::{ChainParameters, ChainSession, kept_regions};
+use crate::chain::session::{Buffers, ChainParameters, ChainSession, kept_regions};
 use crate::error::KernelError;
 use crate::launch::{Layout, Memory, argument, grid};
 use crate::pack::unpack_counts;
@@ -268,7 +268,7 @@ impl FlowProgram {
             Ok(self.client.empty(bytes as usize))
         };
         let arena = allocate(u64::from(layout.rows) * row_bytes, "the activations")?;
-        let chains = self.chain_sessions(&segments, &layout, lanes, &arena);
+        let chains = self.chain_sessions(&layout, lanes, &arena);
         let of_chains = chains.iter().flatten().map(|chain| chain.scratch(lanes));
         let scratch = configs.values().map(|config| config.scratch(lanes)).chain(of_chains).max().unwrap_or(0);
         let scratch = scratch.max(CHUNK).next_multiple_of(CHUNK);
@@ -292,24 +292,15 @@ impl FlowProgram {
         Ok(())
     }
 
-    /// The buffers of the chains whose values are all kept and fit where the frames would be.
-    fn chain_sessions(
-        &self,
-        segments: &Segments,
-        layout: &FlowLayout,
-        lanes: Layout,
-        arena: &Handle,
-    ) -> Vec<Option<ChainSession>> {
-        let loops = self.plan.loops.iter().zip(&segments.0).zip(&layout.loops);
-        let session = |(chain, ((body, &segment), rows)): (&Option<ChainParameters>, _)| {
-            let (body, rows): (&FlowLoop, &LoopRows) = (body, rows);
+    /// The buffers of the chains whose values fit where the frames would be.
+    fn chain_sessions(&self, layout: &FlowLayout, lanes: Layout, arena: &Handle) -> Vec<Option<ChainSession>> {
+        let session = |((chain, body), rows): ((&Option<ChainParameters>, &FlowLoop), &LoopRows)| {
             let chain = chain.as_ref()?.chain();
-            let needed = kept_regions(chain) * u64::from(chain.widest());
-            let fits = needed <= u64::from(segment) * u64::from(body.frame_rows);
-            let session = || ChainSession::with_flows(&self.client, chain, lanes, arena, rows.frames);
-            (segment == body.steps && fits).then(session)
+            let needed = kept_regions(chain, rows.segment) * u64::from(chain.widest());
+            let fits = needed <= u64::from(rows.segment) * u64::from(body.frame_rows);
+            fits.then(|| ChainSession::with_flows(&self.client, chain, lanes, arena, rows))
         };
-        self.chains.iter().zip(loops).map(session).collect()
+        self.chains.iter().zip(&self.plan.loops).zip(&layout.loops).map(session).collect()
     }
 
     fn compile_chains(&mut self, session: &FlowSession) -> Result<(), KernelError> {
@@ -323,14 +314,15 @@ impl FlowProgram {
             }
             let start = Instant::now();
             parameters.update(&self.client, &session.memory.packed, units);
+            let (client, memory, offsets) = (&self.client, &session.memory, &session.offsets);
+            let buffers = Buffers { client, memory, offsets, failed: &nothing, parameters };
             // SAFETY: no iterations, hence hardly any access.
             unsafe {
-                chain.walk(&self.client, &session.memory, parameters, &nothing, 0);
-                chain.walk_back(&self.client, &session.memory, &self.counts, parameters, 0);
+                chain.walk(&buffers, 0..0, true);
+                chain.walk_back(&buffers, &self.counts, 0..0);
             }
-            cubecl::future::block_on(self.client.sync()).map_err(|error| {
-                KernelError::Device(format!("{error:?} (while compiling {:?})", chain.config()))
-            })?;
+            cubecl::future::block_on(self.client.sync())
+                .map_err(|error| KernelError::Device(format!("{error:?} (while compiling {:?})", chain.config())))?;
             self.stats.compile_seconds += start.elapsed().as_secs_f64();
             self.stats.kernels += 2;
         }
@@ -372,6 +364,8 @@ impl FlowProgram {
             self.forward(session, Some(&failed))?;
             let read = self.client.read_one(failed).map_err(|error| KernelError::Device(format!("{error:?}")))?;
             in_linear_space = f32::from_bytes(&read).iter().all(|&failed| failed == 0.0);
+            self.stats.in_linear_space += u64::from(in_linear_space);
+            self.stats.relapses += u64::from(!in_linear_space);
         }
         if !in_linear_space {
             self.forward(session, None)?;
@@ -419,10 +413,10 @@ impl FlowProgram {
         let body = &self.plan.loops[index];
         let parameters = self.chains[index].as_ref().expect("it is a chain");
         let chain = session.chains[index].as_ref().expect("it is a chain");
-        let (memory, carries) = (&session.memory, [body.first, body.result]);
+        let (client, memory, offsets) = (&self.client, &session.memory, &session.offsets);
+        let buffers = Buffers { client, memory, offsets, failed, parameters };
         // SAFETY: the plan was checked, and the buffers were made for it and for this layout.
-        unsafe { chain.forward(&self.client, memory, &session.offsets, parameters, failed, carries) };
-        self.stats.launches += 2;
+        self.stats.launches += unsafe { chain.forward(&buffers, [body.first, body.result]) };
         if !self.plan.root_offset {
             let (count, dim) = grid(memory.layout);
             let [arena, offsets] = [&memory.arena, &session.offsets].map(argument);
@@ -430,17 +424,7 @@ impl FlowProgram {
             let (row, width) = (body.result, body.width);
             // SAFETY: the rows were checked to lie within the arena.
             unsafe {
-                restore_kernel::launch_unchecked(
-                    &self.client,
-                    count,
-                    dim,
-                    lanes,
-                    arena,
-                    offsets,
-                    row,
-                    width,
-                    vectors,
-                );
+                restore_kernel::launch_unchecked(&self.client, count, dim, lanes, arena, offsets, row, width, vectors);
             }
             self.stats.launches += 1;
         }
@@ -452,10 +436,11 @@ impl FlowProgram {
         let body = &self.plan.loops[index];
         let parameters = self.chains[index].as_ref().expect("it is a chain");
         let chain = session.chains[index].as_ref().expect("it is a chain");
-        let carries = [body.first_flow, body.result_flow];
+        let (client, memory, offsets) = (&self.client, &session.memory, &session.offsets);
+        let buffers = Buffers { client, memory, offsets, failed: offsets, parameters };
+        let flows = [body.first_flow, body.result_flow];
         // SAFETY: the plan was checked, and the buffers were made for it and for this layout.
-        unsafe { chain.backward(&self.client, &session.memory, &self.counts, parameters, carries) };
-        self.stats.launches += 2;
+        self.stats.launches += unsafe { chain.backward(&buffers, &self.counts, body.first, flows) };
         self.queued()
     }
 
