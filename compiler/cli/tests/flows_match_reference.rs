@@ -238,7 +238,7 @@ fn segments_of(monarch: Vec<usize>, zero: bool) {
     }
 }
 
-// COVERS: training.flows
+// COVERS: plan.linear
 /// Flows of chains that fail in linear space are those of log space: values that underflow, and parameters too small for it.
 #[test]
 fn chains_that_underflow() {
