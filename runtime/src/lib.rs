@@ -11,8 +11,10 @@
 //! * [`data`]: rows of evidence from files, checked against the circuit's variables
 //! * [`evaluation`]: how likely data are, in the units people compare
 //! * `session`: a circuit on a device, and queries (needs the feature `cpu`, which is on unless turned off)
+//! * `queries`: posterior probabilities, samples, most likely completions (needs the feature `cpu` too)
 //! * [`training`]: parameters that make data likely
 //! * [`exchange`]: checkpoints of other programs
+//! * [`results`]: answers as files of other programs
 //! * [`files`], [`memory`], [`numbers`]: what the others share
 
 pub mod artifact;
@@ -23,6 +25,9 @@ pub mod files;
 pub mod memory;
 pub mod numbers;
 pub mod parameters;
+#[cfg(feature = "cpu")]
+pub mod queries;
+pub mod results;
 #[cfg(all(test, feature = "cpu"))]
 #[path = "../artifact/src/samples.rs"]
 mod samples;

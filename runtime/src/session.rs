@@ -44,6 +44,12 @@ pub enum SessionError {
         /// The variables of the data.
         found: usize,
     },
+    /// More samples than have numbers.
+    #[error("{wanted} samples at once are too many; fewer than {} can be told apart", u32::MAX)]
+    TooManyDraws {
+        /// How many.
+        wanted: u64,
+    },
 }
 
 /// A circuit that is ready to answer.

@@ -29,7 +29,7 @@ pub fn failure(error: SessionError) -> Failure {
     match error {
         SessionError::Data(error) => data_failure(error),
         SessionError::Variables { .. } => Failure::wrong(error),
-        SessionError::Kernel(_) | SessionError::Memory(_) => Failure::usage(error),
+        SessionError::Kernel(_) | SessionError::Memory(_) | SessionError::TooManyDraws { .. } => Failure::usage(error),
     }
 }
 

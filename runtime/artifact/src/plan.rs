@@ -90,6 +90,15 @@ pub enum Layout {
         /// Inputs per panel.
         tile: u32,
     },
+    /// Of a weight, `[distinct][outputs][inputs]`: logarithms, for the most likely completion and for choices.
+    Logarithms,
+    /// As [`Layout::Table`], but the last column is the greatest of its row.
+    Greatest,
+    /// Of a table, `[ceil(values / tile)][width][tile]`, linear: the rows normalized, values beyond the last are zero.
+    Probabilities {
+        /// Values per panel.
+        tile: u32,
+    },
 }
 
 /// An entry of the plan.

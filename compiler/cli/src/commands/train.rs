@@ -11,6 +11,7 @@ use crate::output::{self, say};
 use crate::session;
 use crate::training::{curve, report, signal, watcher::Watcher};
 use danaus_artifact::plan::Plan;
+use danaus_compiler::plan::flow::Purpose;
 use danaus_runtime::data::Rows;
 use danaus_runtime::files;
 use danaus_runtime::parameters::{self, Parameters};
@@ -34,7 +35,7 @@ struct Data {
 pub fn run(arguments: &Train) -> Result<(), Failure> {
     curve::check(arguments.curve.as_deref())?;
     let config = config(arguments)?;
-    let mut model = model::open_with_flows(&arguments.model)?;
+    let mut model = model::open_for(&arguments.model, &[Purpose::Training])?;
     check_trainable(&model.plan).map_err(Failure::wrong)?;
     let start = start(arguments, &model.plan, &config)?;
     let data = data(arguments, &model.plan)?;
@@ -91,7 +92,7 @@ fn config(arguments: &Train) -> Result<Config, Failure> {
 fn start(arguments: &Train, plan: &Plan, config: &Config) -> Result<Parameters, Failure> {
     let params = arguments.params.clone();
     let seed = params.is_none().then_some(config.seed);
-    evidence::parameters(&ParameterArguments { params, seed }, plan)
+    evidence::parameters(&ParameterArguments { params, seed, ..Default::default() }, plan)
 }
 
 fn data(arguments: &Train, plan: &Plan) -> Result<Data, Failure> {

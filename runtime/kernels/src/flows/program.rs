@@ -14,6 +14,7 @@ use crate::error::KernelError;
 use crate::launch::{Layout, Memory, argument, grid};
 use crate::pack::unpack_counts;
 use crate::program::{FLUSH, Stats, check_memory};
+use crate::queries::launch::Answers;
 use crate::validate::arrays;
 use cubecl::Device;
 use cubecl::bytes::Bytes;
@@ -50,9 +51,9 @@ impl Counts {
 
 /// A flow plan with its parameters on a device.
 pub struct FlowProgram {
-    plan: Arc<FlowPlan>,
+    pub(crate) plan: Arc<FlowPlan>,
     signature: Arc<Plan>,
-    client: Client,
+    pub(crate) client: Client,
     packed: Option<Handle>,
     counts: Handle,
     /// Counts of earlier batches, in double precision.
@@ -60,22 +61,24 @@ pub struct FlowProgram {
     /// Whether the counts are those of a batch.
     is_counted: bool,
     /// Number of values of every variable.
-    values: Vec<u32>,
+    pub(crate) values: Vec<u32>,
     units: usize,
     /// Bytes that the buffers of a session may take.
     limit: u64,
     /// The latest last.
-    sessions: Vec<FlowSession>,
+    pub(crate) sessions: Vec<FlowSession>,
     compiled: HashSet<(FlowConfig, usize, usize)>,
     stats: Stats,
 }
 
 /// The buffers and kernels for one size of batch.
-struct FlowSession {
+pub(crate) struct FlowSession {
     batch: usize,
     segments: Segments,
-    layout: FlowLayout,
-    memory: Memory,
+    pub(crate) layout: FlowLayout,
+    pub(crate) memory: Memory,
+    /// Where the answers of a query are written.
+    pub(crate) answers: Answers,
     offsets: Handle,
     configs: BTreeMap<(u32, u32), FlowConfig>,
 }
@@ -218,7 +221,7 @@ impl FlowProgram {
         self.queued()
     }
 
-    fn check_evidence(&self, evidence: &[u32], rows: usize) -> Result<(), KernelError> {
+    pub(crate) fn check_evidence(&self, evidence: &[u32], rows: usize) -> Result<(), KernelError> {
         let variables = self.values.len();
         if evidence.len() != variables * rows {
             let found = evidence.len();
@@ -235,7 +238,7 @@ impl FlowProgram {
     }
 
     /// Makes the buffers for a batch and compiles the kernels for its layout.
-    fn prepare(&mut self, batch: usize) -> Result<(), KernelError> {
+    pub(crate) fn prepare(&mut self, batch: usize) -> Result<(), KernelError> {
         if let Some(index) = self.sessions.iter().position(|session| session.batch == batch) {
             let session = self.sessions.remove(index);
             self.sessions.push(session);
@@ -274,11 +277,12 @@ impl FlowProgram {
         let packed = self.packed.clone().expect("parameters were given");
         let evidence = tables.clone();
         let memory = Memory { layout: lanes, arena, scratch, packed, tables, evidence };
+        let answers = Answers::none(&memory.tables);
         self.stats.bytes = [&memory.arena, &memory.scratch, &memory.packed, &memory.tables, &self.counts]
             .iter()
             .map(|handle| handle.size_in_used())
             .sum();
-        let session = FlowSession { batch, segments, layout, memory, offsets, configs };
+        let session = FlowSession { batch, segments, layout, memory, answers, offsets, configs };
         self.compile(&session)?;
         self.sessions.push(session);
         Ok(())
@@ -294,7 +298,7 @@ impl FlowProgram {
             let start = Instant::now();
             let nothing = Placed { kernel: 0, table: 0, members: 0, groups: 0 };
             // SAFETY: no members, hence no access.
-            unsafe { config.launch(&self.client, &session.memory, &self.counts, nothing) };
+            unsafe { config.launch(&self.client, &session.memory, &self.counts, &session.answers, nothing) };
             self.wait().map_err(|error| KernelError::Device(format!("{error} (while compiling {config:?})")))?;
             self.stats.compile_seconds += start.elapsed().as_secs_f64();
             self.stats.kernels += 1;
@@ -303,6 +307,27 @@ impl FlowProgram {
     }
 
     fn passes(&mut self, session: &mut FlowSession, evidence: &[u32], rows: usize) -> Result<Vec<f64>, KernelError> {
+        self.put_evidence(session, evidence, rows)?;
+        self.forward(session)?;
+        let result = self.log_likelihoods(session);
+        self.seed(session, rows)?;
+        self.backward(session)?;
+        self.read_values(result, rows)
+    }
+
+    /// Reads the values of the root.
+    pub(crate) fn read_values(&self, result: Handle, rows: usize) -> Result<Vec<f64>, KernelError> {
+        let bytes = self.client.read_one(result).map_err(|error| KernelError::Device(format!("{error:?}")))?;
+        Ok(f64::from_bytes(&bytes)[..rows].to_vec())
+    }
+
+    /// Puts evidence `[variables][rows]` on the device, and starts the offsets afresh.
+    pub(crate) fn put_evidence(
+        &mut self,
+        session: &mut FlowSession,
+        evidence: &[u32],
+        rows: usize,
+    ) -> Result<(), KernelError> {
         let samples = session.memory.layout.samples();
         let mut padded = vec![0; self.values.len().max(1) * samples];
         for (variable, indices) in evidence.chunks_exact(rows).enumerate() {
@@ -313,15 +338,10 @@ impl FlowProgram {
         check_memory(&self.client, padded.len() as u64 * 4, "the evidence")?;
         session.memory.evidence = self.client.create_from_slice(u32::as_bytes(&padded));
         session.offsets = zeros::<f64>(&self.client, samples);
-        self.forward(session)?;
-        let result = self.log_likelihoods(session);
-        self.seed(session, rows)?;
-        self.backward(session)?;
-        let bytes = self.client.read_one(result).map_err(|error| KernelError::Device(format!("{error:?}")))?;
-        Ok(f64::from_bytes(&bytes)[..rows].to_vec())
+        Ok(())
     }
 
-    fn forward(&mut self, session: &FlowSession) -> Result<(), KernelError> {
+    pub(crate) fn forward(&mut self, session: &FlowSession) -> Result<(), KernelError> {
         let plan = self.plan.clone();
         for (step, placed) in plan.forward.iter().zip(&session.layout.forward) {
             match (step, placed) {
@@ -413,7 +433,7 @@ impl FlowProgram {
     }
 
     /// The root's values with the offsets, not read yet.
-    fn log_likelihoods(&mut self, session: &FlowSession) -> Handle {
+    pub(crate) fn log_likelihoods(&mut self, session: &FlowSession) -> Handle {
         let layout = session.memory.layout;
         let (count, dim) = grid(layout);
         let result = self.client.empty(layout.samples() * 8);
@@ -437,7 +457,7 @@ impl FlowProgram {
     }
 
     /// The flow of the root: 1 for each row, 0 for those that fill up the batch.
-    fn seed(&mut self, session: &FlowSession, rows: usize) -> Result<(), KernelError> {
+    pub(crate) fn seed(&mut self, session: &FlowSession, rows: usize) -> Result<(), KernelError> {
         let layout = session.memory.layout;
         let (count, dim) = grid(layout);
         let mut weights = vec![0.0f32; layout.samples()];
@@ -460,7 +480,7 @@ impl FlowProgram {
         self.queued()
     }
 
-    fn backward(&mut self, session: &FlowSession) -> Result<(), KernelError> {
+    pub(crate) fn backward(&mut self, session: &FlowSession) -> Result<(), KernelError> {
         let plan = self.plan.clone();
         for (step, placed) in plan.backward.iter().zip(&session.layout.backward) {
             match (step, placed) {
@@ -493,7 +513,7 @@ impl FlowProgram {
     fn launch(&mut self, session: &FlowSession, placed: Placed) -> Result<(), KernelError> {
         let config = &session.configs[&(placed.kernel, placed.members)];
         // SAFETY: the launch was checked, and the buffers were made for the plan and this layout.
-        unsafe { config.launch(&self.client, &session.memory, &self.counts, placed) };
+        unsafe { config.launch(&self.client, &session.memory, &self.counts, &session.answers, placed) };
         self.queued()
     }
 
@@ -511,6 +531,6 @@ impl FlowProgram {
 }
 
 /// A buffer of zeros; never empty, for empty buffers cannot be bound.
-fn zeros<T>(client: &Client, length: usize) -> Handle {
+pub(crate) fn zeros<T>(client: &Client, length: usize) -> Handle {
     client.create_from_slice(&vec![0u8; (length * size_of::<T>()).max(64)])
 }

@@ -1,0 +1,111 @@
+//! `danaus query marginal`
+
+use super::answers::{self, Probabilities};
+use super::names::selected;
+use crate::arguments::ModelArguments;
+use crate::evidence::{DataArguments, ParameterArguments, parameters};
+use crate::failure::Failure;
+use crate::{model, output, session};
+use clap::Args;
+use danaus_compiler::plan::flow::Purpose;
+use danaus_runtime::data::Columns;
+use danaus_runtime::queries::{Marginals, QuerySession};
+use std::fmt::Write;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+/// The arguments of `danaus query marginal`.
+#[derive(Args, Debug)]
+#[command(override_usage = "danaus query marginal <MODEL> --data <FILE>... [OPTIONS]")]
+#[command(after_help = "\
+For each row and variable a line: the row, a tab, the variable, a tab, and the probability of each of its values given what \
+the row observes. An observed variable has its value with probability 1. Of a row of probability 0 there is one line, \
+with `impossible`. With --json each row is an object with log_likelihood and marginals.
+
+Examples:
+  danaus query marginal examples/weather.pc --data examples/weather.csv
+  danaus query marginal hmm.pcb --params hmm.safetensors --text text8 --data text8.txt --of x[0] --json
+  danaus query marginal image.pcb --params image.safetensors --data half.npy -o posterior.npy")]
+pub struct Marginal {
+    /// Only of these variables
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    of: Vec<String>,
+
+    /// Print one JSON object for each row
+    #[arg(long, conflicts_with = "output")]
+    json: bool,
+
+    /// Write all to a file: .npy (rows, variables, values), .npz (besides the log-likelihoods) or .csv
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    model: ModelArguments,
+
+    #[command(flatten)]
+    parameters: ParameterArguments,
+
+    #[command(flatten)]
+    data: DataArguments,
+}
+
+/// Prints the posterior probabilities of every variable, given each row.
+pub fn run(arguments: &Marginal) -> Result<(), Failure> {
+    let format = arguments.output.as_deref().map(answers::format).transpose()?;
+    let model = model::open_for(&arguments.model, &[Purpose::Marginal])?;
+    let parameters = parameters(&arguments.parameters, &model.plan)?;
+    let rows = arguments.data.rows(&model.plan.variables)?;
+    let variables = selected(&arguments.of, rows.columns())?;
+    let batch = arguments.data.batch.unwrap_or(session::batch(&model.stats));
+    let plan = model.queries.marginal.expect("the model was opened with it");
+    let mut query = QuerySession::open(model.plan, plan, &parameters).map_err(session::failure)?;
+    let mut kept = Probabilities::new(rows.columns(), &variables);
+    let mut printed = Ok(());
+    let mut on_batch = |first: usize, found: &Marginals| {
+        if format.is_some() {
+            kept.add(found);
+            return ControlFlow::Continue(());
+        }
+        printed = output::print(&lines(first, found, rows.columns(), &variables, arguments.json));
+        if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    query.marginals(&*rows, batch, &mut on_batch).map_err(session::failure)?;
+    if let (Some(path), Some(format)) = (&arguments.output, format) {
+        return kept.write(path, format);
+    }
+    printed
+}
+
+fn lines(first: usize, found: &Marginals, columns: &Columns, variables: &[usize], as_json: bool) -> String {
+    let mut text = String::new();
+    for row in 0..found.log_likelihoods.len() {
+        let number = first + row;
+        let _ = match (as_json, found.is_impossible(row)) {
+            (false, true) => writeln!(text, "{number}\timpossible"),
+            (true, true) => writeln!(text, "{{\"row\": {number}, \"log_likelihood\": null, \"impossible\": true}}"),
+            (false, false) => variables.iter().try_for_each(|&variable| {
+                let listed = numbers(found.variable(row, variable), " ");
+                writeln!(text, "{number}\t{}\t{listed}", columns.name(variable))
+            }),
+            (true, false) => {
+                let entry = |&variable: &usize| {
+                    let name = serde_json::to_string(&columns.name(variable)).expect("a name is plain data");
+                    format!("{name}: [{}]", numbers(found.variable(row, variable), ", "))
+                };
+                let entries: Vec<String> = variables.iter().map(entry).collect();
+                let value = found.log_likelihoods[row];
+                writeln!(
+                    text,
+                    "{{\"row\": {number}, \"log_likelihood\": {value}, \"marginals\": {{{}}}}}",
+                    entries.join(", ")
+                )
+            }
+        };
+    }
+    text
+}
+
+/// Numbers in their shortest form.
+fn numbers(values: &[f32], separator: &str) -> String {
+    values.iter().map(f32::to_string).collect::<Vec<_>>().join(separator)
+}
