@@ -243,6 +243,50 @@ fn marginals_of_hidden_markov_models_are_those_of_forward_backward() {
     }
 }
 
+// COVERS: queries.next
+/// The distribution of the next value is the ratio of two likelihoods: on chains, where one walk gives all, and elsewhere.
+#[test]
+fn next_values_are_ratios_of_likelihoods() {
+    let chain = |steps, states, monarch: &[usize]| hmm(&Hmm { steps, states, values: 3, monarch: monarch.to_vec() });
+    let recipe = Recipe { variables: 6, width: 4, zeros: true, seed: 5 };
+    let circuits = [(chain(40, 12, &[3, 4]), true), (chain(70, 7, &[]), true), (random_circuit(&recipe), false)];
+    for (circuit, is_one_walk) in circuits {
+        let values = in_single_precision(&parameters(&circuit, 4, true));
+        let mut rows = random_rows(&circuit, 5, 9, 0.0);
+        rows[3][2] = None;
+        let compiled = compiled(&circuit, &values);
+        let plan = compiled.queries.marginal.clone().expect("it was made");
+        assert_eq!(danaus_kernels::is_chain(&plan), is_one_walk);
+        let mut session = QuerySession::open(compiled.signature.clone(), plan, &compiled.parameters).expect("it opens");
+        let mut found: Vec<(Vec<f32>, f64)> = Vec::new();
+        let mut keep = |_: usize, batch: &Marginals| {
+            let all = (0..batch.log_likelihoods.len()).map(|row| (batch.row(row).to_vec(), batch.log_likelihoods[row]));
+            found.extend(all);
+            ControlFlow::Continue(())
+        };
+        session.next(&compiled.rows(&rows), 4, &mut keep).expect("the kernels run");
+        let likelihoods = value(&circuit, &values, &rows);
+        for ((row, (found, total)), likelihood) in rows.iter().zip(found).zip(likelihoods) {
+            let close = (total - likelihood).abs() <= 1e-4 * likelihood.abs().max(1.0);
+            assert!(close || total == likelihood, "{total}, {likelihood}");
+            let mut start = 0;
+            for (variable, size) in domains(&circuit).into_iter().enumerate() {
+                let mut prefix: Row = row[..variable].to_vec();
+                prefix.resize(row.len(), None);
+                let found = &found[start..start + size];
+                start += size;
+                if value(&circuit, &values, &[prefix.clone()])[0] == f64::NEG_INFINITY {
+                    assert!(found.iter().all(|p| p.is_nan()));
+                    continue;
+                }
+                for (&found, expected) in found.iter().zip(posterior(&circuit, &values, &prefix, variable)) {
+                    assert!((f64::from(found) - expected).abs() <= TOLERANCE, "{variable}: {found}, {expected}");
+                }
+            }
+        }
+    }
+}
+
 /// The chance that a chi-squared statistic is greater is less than a millionth of a percent (E. Wilson and M. Hilferty, 1931).
 fn assert_chi_squared(counts: &[(f64, f64)], what: &str) {
     let mut bins = Vec::new();

@@ -2,7 +2,8 @@
 //!
 //! What the plans say stands in [`danaus_artifact::queries`]. Reading order: [`posterior`]; [`max`] (values of the most likely
 //! completion); [`random`], [`pick`] (one of several in proportion), [`choose`] (sums, mixtures, inputs), [`route`] (products and
-//! moves); [`launch`], [`check`], [`program`].
+//! moves); [`launch`], [`check`], [`program`]; [`next`]
+//! (what follows a prefix).
 //!
 //! **Choices** are `[row][draws]`, draws innermost: the lanes of a vector are draws. A choice is 0 for none, or 1 more than a unit.
 //!
@@ -14,10 +15,12 @@ pub mod check;
 pub mod choose;
 pub mod launch;
 pub mod max;
+pub mod next;
 pub mod pick;
 pub mod posterior;
 pub mod program;
 pub mod random;
 pub mod route;
 
+pub use next::is_chain;
 pub use program::{Completions, Draws, Posteriors};

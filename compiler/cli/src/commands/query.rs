@@ -6,6 +6,7 @@ mod ll;
 mod marginal;
 mod mpe;
 mod names;
+mod next;
 mod sample;
 
 use crate::failure::Failure;
@@ -26,6 +27,8 @@ enum Question {
     Marginal(marginal::Marginal),
     /// Prints probabilities of some variables given the values of others
     Conditional(conditional::Conditional),
+    /// Prints the distribution of the next symbol after the observed beginning of each row
+    Next(next::Next),
     /// Completes each row with the most likely values
     Mpe(mpe::Mpe),
     /// Draws samples, also given evidence
@@ -38,6 +41,7 @@ pub fn run(arguments: &Query) -> Result<(), Failure> {
         Question::Ll(arguments) => ll::run(arguments),
         Question::Marginal(arguments) => marginal::run(arguments),
         Question::Conditional(arguments) => conditional::run(arguments),
+        Question::Next(arguments) => next::run(arguments),
         Question::Mpe(arguments) => mpe::run(arguments),
         Question::Sample(arguments) => sample::run(arguments),
     }

@@ -53,7 +53,8 @@ impl LoopRows {
         self.frames + iteration % self.segment * body.frame_rows
     }
 
-    fn root_flow(&self, body: &FlowLoop, iteration: u32) -> u32 {
+    /// The row of the flow of the body's root of an iteration.
+    pub fn root_flow(&self, body: &FlowLoop, iteration: u32) -> u32 {
         if iteration + 1 == body.steps { body.result_flow } else { self.root_flows + iteration % 2 * self.flow_rows }
     }
 

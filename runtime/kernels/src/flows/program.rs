@@ -358,7 +358,7 @@ impl FlowProgram {
     }
 
     /// Forward iterations of a loop. `is_first` says that they are not computed again.
-    fn iterate(
+    pub(crate) fn iterate(
         &mut self,
         session: &FlowSession,
         index: usize,
@@ -510,7 +510,7 @@ impl FlowProgram {
         Ok(())
     }
 
-    fn launch(&mut self, session: &FlowSession, placed: Placed) -> Result<(), KernelError> {
+    pub(crate) fn launch(&mut self, session: &FlowSession, placed: Placed) -> Result<(), KernelError> {
         let config = &session.configs[&(placed.kernel, placed.members)];
         // SAFETY: the launch was checked, and the buffers were made for the plan and this layout.
         unsafe { config.launch(&self.client, &session.memory, &self.counts, &session.answers, placed) };

@@ -52,23 +52,34 @@ impl FlowProgram {
     /// If there are no parameters yet, or more rows than the batch has.
     pub fn posteriors(&mut self, evidence: &[u32], rows: usize, batch: usize) -> Result<Posteriors, KernelError> {
         self.query(evidence, rows, batch, |program, session| {
-            let pitch = session.memory.layout.samples();
-            let mut starts = Vec::with_capacity(program.values.len());
-            let mut total = 0u32;
-            for &values in &program.values {
-                starts.push(total);
-                total = total.saturating_add(values);
-            }
-            check_memory(&program.client, u64::from(total) * pitch as u64 * 4, "the posteriors")?;
-            let starts = if starts.is_empty() { vec![0] } else { starts };
-            session.answers.starts = program.client.create_from_slice(u32::as_bytes(&starts));
-            session.answers.posteriors = zeros::<f32>(&program.client, total as usize * pitch);
+            let pitch = program.clear_posteriors(session)?;
             let log_likelihoods = program.up_and_down(session, rows)?;
-            let read = program.client.read_one(session.answers.posteriors.clone());
-            let read = read.map_err(|error| KernelError::Device(format!("{error:?}")))?;
-            let values = f32::from_bytes(&read)[..total as usize * pitch].to_vec();
-            Ok(Posteriors { log_likelihoods, values, pitch })
+            Ok(Posteriors { log_likelihoods, values: program.read_posteriors(session)?, pitch })
         })
+    }
+
+    /// Makes room for posteriors, all 0; gives the samples of a row of them.
+    pub(super) fn clear_posteriors(&self, session: &mut FlowSession) -> Result<usize, KernelError> {
+        let pitch = session.memory.layout.samples();
+        let mut starts = Vec::with_capacity(self.values.len());
+        let mut total = 0u32;
+        for &values in &self.values {
+            starts.push(total);
+            total = total.saturating_add(values);
+        }
+        check_memory(&self.client, u64::from(total) * pitch as u64 * 4, "the posteriors")?;
+        let starts = if starts.is_empty() { vec![0] } else { starts };
+        session.answers.starts = self.client.create_from_slice(u32::as_bytes(&starts));
+        session.answers.posteriors = zeros::<f32>(&self.client, total as usize * pitch);
+        Ok(pitch)
+    }
+
+    /// Reads the posteriors.
+    pub(super) fn read_posteriors(&self, session: &FlowSession) -> Result<Vec<f32>, KernelError> {
+        let total: usize = self.values.iter().map(|&values| values as usize).sum();
+        let read = self.client.read_one(session.answers.posteriors.clone());
+        let read = read.map_err(|error| KernelError::Device(format!("{error:?}")))?;
+        Ok(f32::from_bytes(&read)[..total * session.memory.layout.samples()].to_vec())
     }
 
     /// Completes rows from the root down. `evidence` is `[variables][rows]`; `batch` is the size of the buffers of values, at least
@@ -117,7 +128,7 @@ impl FlowProgram {
     }
 
     /// Checks and loads the evidence, and gives the buffers back whatever happens.
-    fn query<T>(
+    pub(super) fn query<T>(
         &mut self,
         evidence: &[u32],
         rows: usize,

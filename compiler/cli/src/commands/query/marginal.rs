@@ -76,7 +76,8 @@ pub fn run(arguments: &Marginal) -> Result<(), Failure> {
     printed
 }
 
-fn lines(first: usize, found: &Marginals, columns: &Columns, variables: &[usize], as_json: bool) -> String {
+/// The probabilities of some variables of each row.
+pub fn lines(first: usize, found: &Marginals, columns: &Columns, variables: &[usize], as_json: bool) -> String {
     let mut text = String::new();
     for row in 0..found.log_likelihoods.len() {
         let number = first + row;
@@ -106,6 +107,6 @@ fn lines(first: usize, found: &Marginals, columns: &Columns, variables: &[usize]
 }
 
 /// Numbers in their shortest form.
-fn numbers(values: &[f32], separator: &str) -> String {
+pub fn numbers(values: &[f32], separator: &str) -> String {
     values.iter().map(f32::to_string).collect::<Vec<_>>().join(separator)
 }
