@@ -175,7 +175,7 @@ impl QuerySession {
     }
 
     /// Where each variable starts in a row of probabilities, and the length of a row.
-    fn starts(&self) -> Vec<usize> {
+    pub fn starts(&self) -> Vec<usize> {
         let mut starts = vec![0];
         for column in 0..self.columns.len() {
             starts.push(starts[column] + self.columns.missing(column) as usize);

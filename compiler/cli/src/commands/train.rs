@@ -44,7 +44,7 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
     let engine = Engine::open(Arc::new(model.plan.clone()), Arc::new(flows), chunk, config.memory_limit);
     let mut source = engine.map_err(session::failure)?;
     let session = session::open(model.plan.clone(), &start)?;
-    let mut judge = SessionLikelihood { session, batch: session::batch(&model.stats) };
+    let mut judge = SessionLikelihood { session, batch: session::usual_batch(&model.plan) };
     let task = Task {
         config: &config,
         train: &*data.train,
@@ -106,7 +106,7 @@ fn data(arguments: &Train, plan: &Plan) -> Result<Data, Failure> {
 
 /// Rows that are on the device at a time: no more than a batch has, or than there are.
 fn chunk(config: &Config, model: &Model, rows: usize) -> usize {
-    let most = config.device_batch.unwrap_or(session::batch(&model.stats));
+    let most = config.device_batch.unwrap_or(session::usual_batch(&model.plan));
     let batch = match config.batch {
         Batch::Full => rows,
         Batch::Rows(batch) => batch.min(rows),

@@ -51,7 +51,7 @@ pub fn run(arguments: &Mpe) -> Result<(), Failure> {
     let model = model::open_for(&arguments.model, &[Purpose::Mpe])?;
     let parameters = parameters(&arguments.parameters, &model.plan)?;
     let rows = arguments.data.rows(&model.plan.variables)?;
-    let batch = arguments.data.batch.unwrap_or(session::batch(&model.stats));
+    let batch = arguments.data.batch.unwrap_or(session::usual_batch(&model.plan));
     let exact = model.queries.deterministic;
     let plan = model.queries.mpe.expect("the model was opened with it");
     let mut likelihoods = session::open(model.plan.clone(), &parameters)?;

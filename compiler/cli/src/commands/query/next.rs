@@ -55,7 +55,7 @@ pub fn run(arguments: &Next) -> Result<(), Failure> {
     let model = model::open_for(&arguments.model, &[Purpose::Marginal])?;
     let parameters = parameters(&arguments.parameters, &model.plan)?;
     let rows = arguments.data.rows(&model.plan.variables)?;
-    let batch = arguments.data.batch.unwrap_or(session::batch(&model.stats));
+    let batch = arguments.data.batch.unwrap_or(session::usual_batch(&model.plan));
     let plan = model.queries.marginal.expect("the model was opened with it");
     let mut query = QuerySession::open(model.plan, plan, &parameters).map_err(session::failure)?;
     if !arguments.all {

@@ -89,7 +89,7 @@ pub fn run(arguments: &Sample) -> Result<(), Failure> {
         (Some(alphabet), _) => Some(alphabet.checked(rows.columns()).map_err(Failure::wrong)?),
         (None, _) => None,
     };
-    let batch = data.batch.unwrap_or(session::batch(&model.stats));
+    let batch = data.batch.unwrap_or(session::usual_batch(&model.plan));
     let plan = model.queries.sample.expect("the model was opened with it");
     let mut query = QuerySession::open(model.plan, plan, &parameters).map_err(session::failure)?;
     let sampling = Sampling { per_row: arguments.count, seed: arguments.seed, temperature: arguments.temperature };
