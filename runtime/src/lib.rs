@@ -42,5 +42,6 @@ pub mod session;
 pub mod tensors;
 pub mod training;
 
+pub use danaus_artifact::signature;
 #[cfg(feature = "cpu")]
 pub use model::{Device, Model, ModelError};

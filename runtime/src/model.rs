@@ -114,9 +114,15 @@ impl Model {
 
     /// Takes the parameters from a `.safetensors` file.
     pub fn with_parameters(mut self, path: impl AsRef<Path>) -> Result<Model, ModelError> {
+        self.load_parameters(path)?;
+        Ok(self)
+    }
+
+    /// As [`with_parameters`](Model::with_parameters), in place; after an error the model has the parameters it had.
+    pub fn load_parameters(&mut self, path: impl AsRef<Path>) -> Result<(), ModelError> {
         let loaded = parameters::load(path.as_ref(), &self.plan)?;
         self.take(loaded);
-        Ok(self)
+        Ok(())
     }
 
     /// Draws random parameters, the same for the same seed on every machine.
@@ -135,9 +141,15 @@ impl Model {
     /// # }
     /// ```
     pub fn with_random_parameters(mut self, seed: u64) -> Result<Model, ModelError> {
+        self.draw_parameters(seed)?;
+        Ok(self)
+    }
+
+    /// As [`with_random_parameters`](Model::with_random_parameters), in place.
+    pub fn draw_parameters(&mut self, seed: u64) -> Result<(), ModelError> {
         let loaded = parameters::init(&self.plan, seed, None)?;
         self.take(loaded);
-        Ok(self)
+        Ok(())
     }
 
     /// Says where the circuit runs. At first that is the CPU.
@@ -149,8 +161,13 @@ impl Model {
 
     /// Says how many rows are computed at a time, at least one. It changes speed and memory, not the answers.
     pub fn with_batch(mut self, rows: usize) -> Model {
-        self.batch = rows.max(1);
+        self.set_batch(rows);
         self
+    }
+
+    /// As [`with_batch`](Model::with_batch), in place.
+    pub fn set_batch(&mut self, rows: usize) {
+        self.batch = rows.max(1);
     }
 
     /// The circuit's name.

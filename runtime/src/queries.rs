@@ -6,9 +6,13 @@
 //!
 //! * [`marginals`]: the posterior of every variable
 //! * [`completions`]: samples and most likely completions
+//! * [`pairs`]: the joint posterior of two variables
+//! * [`information`]: entropy and divergence of deterministic circuits
 
 pub mod completions;
+pub mod information;
 pub mod marginals;
+pub mod pairs;
 
 use crate::data::{Columns, Rows};
 use crate::memory;
@@ -21,7 +25,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use completions::{Completed, Sampling};
-pub use marginals::Marginals;
+pub use marginals::{Marginals, Moments};
+pub use pairs::Pair;
 
 /// Share of the free memory that activations take at most.
 const SHARE: f64 = 0.7;

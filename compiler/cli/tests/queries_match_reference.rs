@@ -25,12 +25,13 @@ use danaus_compiler::reference::{
 use danaus_runtime::data::Columns;
 use danaus_runtime::data::memory::MemoryRows;
 use danaus_runtime::parameters::Parameters;
-use danaus_runtime::queries::{Completed, Marginals, QuerySession, Sampling};
+use danaus_runtime::queries::{Completed, Marginals, Pair, QuerySession, Sampling, information};
 use proptest::prelude::Strategy;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngSeed, TestRunner};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// What the specification promises of probabilities (`queries.precision`).
 const TOLERANCE: f64 = 1e-5;
@@ -202,6 +203,50 @@ fn marginals_of_chains() {
         let circuit = several_chains(&recipe, steps, 2);
         let rows = random_rows(&circuit, recipe.seed, 5, 0.6);
         assert_marginals(&circuit, &parameters(&circuit, recipe.seed, recipe.zeros), &rows, 5, TOLERANCE);
+    });
+}
+
+// COVERS: queries.pair
+#[test]
+fn pairs_of_random_circuits() {
+    for_each_case(cases(4), recipes(), |recipe| {
+        let circuit = random_circuit(&recipe);
+        let values = in_single_precision(&parameters(&circuit, recipe.seed, recipe.zeros));
+        let rows = random_rows(&circuit, recipe.seed, 4, 0.6);
+        let compiled = compiled(&circuit, &values);
+        let plan = compiled.queries.marginal.clone().expect("it was made");
+        let mut session = QuerySession::open(compiled.signature.clone(), plan, &compiled.parameters).expect("it opens");
+        let (first, second) = (0, domains(&circuit).len() - 1);
+        let mut keep = |row: usize, pair: &Pair| {
+            let both: Vec<Row> = completions(&circuit, &vec![None; second + 1])
+                .into_iter()
+                .filter(|all| all[1..second].iter().all(|value| *value == Some(0)))
+                .map(|all| {
+                    let mut row = rows[row].clone();
+                    [first, second].iter().for_each(|&at| row[at] = row[at].or(all[at]));
+                    row
+                })
+                .collect();
+            let likelihood = value(&circuit, &values, &rows[row..row + 1])[0];
+            let Some(found) = &pair.probabilities else {
+                assert_eq!(likelihood, f64::NEG_INFINITY);
+                return ControlFlow::Continue(());
+            };
+            let sizes = domains(&circuit);
+            for (index, assignment) in both.iter().enumerate() {
+                let (a, b) = (index / sizes[second], index % sizes[second]);
+                let agrees = assignment[first] == Some(a) && assignment[second] == Some(b);
+                let expected = value(&circuit, &values, std::slice::from_ref(assignment))[0] - likelihood;
+                let expected = if agrees { expected.exp() } else { 0.0 };
+                assert!(
+                    (found[index] - expected).abs() <= 1e-5,
+                    "row {row}, {a} and {b}: {}, {expected}",
+                    found[index]
+                );
+            }
+            ControlFlow::Continue(())
+        };
+        session.pairs(&compiled.rows(&rows), [first, second], 16, &mut keep).expect("the kernels run");
     });
 }
 
@@ -418,6 +463,33 @@ fn completions_of_deterministic_circuits_are_the_most_likely() {
             assert!((own - greatest).abs() <= 1e-5 * greatest.abs().max(1.0), "{row:?}: {completed:?}");
             assert!(row.iter().zip(&completed[0]).all(|(row, value)| row.is_none() || row == value));
         }
+    }
+}
+
+// COVERS: queries.entropy queries.divergence
+#[test]
+fn entropies_and_divergences_of_deterministic_circuits() {
+    for (variables, values, seed) in (0..cases(8)).map(|case| (2 + case % 5, 2 + case % 2, case as u64)) {
+        let circuit = deterministic_circuit(variables, values, seed);
+        let [p, q] = [seed, seed + 1000].map(|seed| in_single_precision(&random_values(&circuit, seed)));
+        let all = completions(&circuit, &vec![None; variables]);
+        let [log_p, log_q] = [&p, &q].map(|values| {
+            let all = value(&circuit, values, &all);
+            let total = log_sum_exp(all.iter().copied());
+            all.into_iter().map(|value| value - total).collect::<Vec<f64>>()
+        });
+        let mean = |of: &dyn Fn(usize) -> f64| (0..all.len()).map(|row| log_p[row].exp() * of(row)).sum::<f64>();
+        let (entropy, divergence) = (-mean(&|row| log_p[row]), mean(&|row| log_p[row] - log_q[row]));
+        let [compiled_p, compiled_q] = [&p, &q].map(|values| compiled(&circuit, values));
+        let module = Module { circuits: vec![circuit.clone()], product: None };
+        let outcome = run(module, &PassContext::default(), &DumpRequest::default()).expect("the passes run");
+        let flows = lower_for(&outcome.module.circuits[0], &PlanOptions::default(), Purpose::Training);
+        let (plan, flows) = (Arc::new(compiled_p.signature), Arc::new(flows));
+        let found = information::entropy(&plan, &flows, &compiled_p.parameters).expect("the kernels run");
+        assert!((found - entropy).abs() <= 1e-5 * entropy.max(1.0), "{found}, {entropy}");
+        let found = information::divergence(&plan, &flows, &compiled_p.parameters, &compiled_q.parameters);
+        let found = found.expect("the kernels run");
+        assert!((found - divergence).abs() <= 1e-5 * divergence.max(1.0), "{found}, {divergence}");
     }
 }
 

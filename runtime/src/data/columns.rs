@@ -70,11 +70,15 @@ impl Columns {
 
     /// The value of an index; none if it is missing.
     pub fn value(&self, column: usize, index: u32) -> Option<i64> {
-        let low = match self.domains[column] {
+        (index < self.missing(column)).then(|| self.low(column) + i64::from(index))
+    }
+
+    /// The first value of a column.
+    pub fn low(&self, column: usize) -> i64 {
+        match self.domains[column] {
             Domain::Integer(lo, _) => lo,
             Domain::Categorical(_) | Domain::Binary => 0,
-        };
-        (index < self.missing(column)).then(|| low + i64::from(index))
+        }
     }
 
     /// The domain of a column as it is written, and its values.

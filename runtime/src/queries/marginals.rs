@@ -23,6 +23,17 @@ pub struct Marginals {
     pub starts: Vec<usize>,
 }
 
+/// What is expected of a variable.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Moments {
+    /// Its mean.
+    pub mean: f64,
+    /// Its variance.
+    pub variance: f64,
+    /// Its entropy, in nats.
+    pub entropy: f64,
+}
+
 impl Marginals {
     /// Numbers in a row.
     fn length(&self) -> usize {
@@ -37,6 +48,22 @@ impl Marginals {
     /// The probabilities of the values of a variable.
     pub fn variable(&self, row: usize, variable: usize) -> &[f32] {
         &self.row(row)[self.starts[variable]..self.starts[variable + 1]]
+    }
+
+    /// Mean, variance and entropy (in nats) of a variable, whose values are `low`, `low + 1` and so on.
+    pub fn moments(&self, row: usize, variable: usize, low: i64) -> Moments {
+        let all = self.variable(row, variable);
+        let mut moments = Moments { mean: 0.0, variance: 0.0, entropy: 0.0 };
+        for (index, &probability) in all.iter().enumerate() {
+            let probability = f64::from(probability);
+            moments.mean += probability * index as f64;
+            moments.entropy -= if probability > 0.0 { probability * probability.ln() } else { probability };
+        }
+        for (index, &probability) in all.iter().enumerate() {
+            moments.variance += f64::from(probability) * (index as f64 - moments.mean).powi(2);
+        }
+        moments.mean += low as f64;
+        moments
     }
 
     /// Whether the evidence of a row has probability 0.

@@ -2,11 +2,14 @@
 
 mod answers;
 mod conditional;
+mod information;
 mod ll;
 mod marginal;
+mod moments;
 mod mpe;
 mod names;
 mod next;
+mod pictures;
 mod sample;
 
 use crate::failure::Failure;
@@ -27,6 +30,12 @@ enum Question {
     Marginal(marginal::Marginal),
     /// Prints probabilities of some variables given the values of others
     Conditional(conditional::Conditional),
+    /// Prints mean, variance and entropy of every variable, given each row
+    Moments(moments::Moments),
+    /// Prints the entropy of a deterministic circuit
+    Entropy(information::Entropy),
+    /// Prints the divergence between two sets of parameters of a deterministic circuit
+    Kl(information::Divergence),
     /// Prints the distribution of the next symbol after the observed beginning of each row
     Next(next::Next),
     /// Completes each row with the most likely values
@@ -41,6 +50,9 @@ pub fn run(arguments: &Query) -> Result<(), Failure> {
         Question::Ll(arguments) => ll::run(arguments),
         Question::Marginal(arguments) => marginal::run(arguments),
         Question::Conditional(arguments) => conditional::run(arguments),
+        Question::Moments(arguments) => moments::run(arguments),
+        Question::Entropy(arguments) => information::entropy(arguments),
+        Question::Kl(arguments) => information::divergence(arguments),
         Question::Next(arguments) => next::run(arguments),
         Question::Mpe(arguments) => mpe::run(arguments),
         Question::Sample(arguments) => sample::run(arguments),

@@ -1,5 +1,6 @@
 //! Answers in files: arrays and tables of probabilities, and of values.
 
+use super::pictures::{self, Shape};
 use crate::failure::Failure;
 use crate::output;
 use danaus_runtime::data::Columns;
@@ -8,11 +9,23 @@ use danaus_runtime::results::{self, Format};
 use std::io::Write;
 use std::path::Path;
 
+/// What is in a file of answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Numbers.
+    Data(Format),
+    /// A picture.
+    Picture,
+}
+
 /// How a file is written, by the end of its name.
-pub fn format(path: &Path) -> Result<Format, Failure> {
-    Format::of(path).ok_or_else(|| {
+pub fn form(path: &Path) -> Result<Form, Failure> {
+    if path.extension().is_some_and(|ending| ending == "png") {
+        return Ok(Form::Picture);
+    }
+    Format::of(path).map(Form::Data).ok_or_else(|| {
         Failure::usage(format!(
-            "`{}`: its name must end with .npy, .npz or .csv, which says how it is written",
+            "`{}`: its name must end with .npy, .npz, .csv or .png, which says how it is written",
             path.display()
         ))
     })
@@ -49,7 +62,8 @@ impl<'a> Probabilities<'a> {
     }
 
     /// Writes all of it.
-    pub fn write(&self, path: &Path, format: Format) -> Result<(), Failure> {
+    pub fn write(&self, path: &Path, form: Form) -> Result<(), Failure> {
+        let Form::Data(format) = form else { return self.picture(path) };
         let shape = [self.log_likelihoods.len(), self.variables.len(), self.values];
         output::write_with(path, |out| match format {
             Format::Npy => results::array(out, &shape, &self.probabilities),
@@ -61,6 +75,21 @@ impl<'a> Probabilities<'a> {
             }
             Format::Csv => self.table(out),
         })
+    }
+
+    /// The mean of each variable as the brightness of its cell.
+    fn picture(&self, path: &Path) -> Result<(), Failure> {
+        let shape = Shape::of(self.columns)?;
+        if self.variables.len() != self.columns.len() {
+            return Err(Failure::usage("a picture shows all variables: leave out --of"));
+        }
+        let mean = |(at, all): (usize, &[f32])| {
+            let last = self.columns.missing(at % self.columns.len()).max(2) - 1;
+            let sum: f32 = all.iter().enumerate().map(|(index, probability)| index as f32 * probability).sum();
+            sum / last as f32
+        };
+        let means: Vec<f32> = self.probabilities.chunks_exact(self.values.max(1)).enumerate().map(mean).collect();
+        pictures::write(path, shape, &means)
     }
 
     fn table(&self, out: &mut dyn Write) -> std::io::Result<()> {
@@ -104,8 +133,11 @@ pub fn values_as_csv(columns: &Columns, rows: &[u32], with_header: bool) -> Stri
 }
 
 /// Writes rows of values: an array `[rows, variables]`, an array for each array of variables, or a table. A missing value is -1 or
-/// empty.
-pub fn write_values(path: &Path, format: Format, columns: &Columns, rows: &[u32]) -> Result<(), Failure> {
+/// empty. Or draws them.
+pub fn write_values(path: &Path, form: Form, columns: &Columns, rows: &[u32]) -> Result<(), Failure> {
+    let Form::Data(format) = form else {
+        return pictures::write(path, Shape::of(columns)?, &pictures::brightness(columns, rows));
+    };
     let width = columns.len().max(1);
     let value = |(at, &index): (usize, &u32)| columns.value(at % width, index).unwrap_or(-1) as i32;
     let count = rows.len() / width;

@@ -8,8 +8,8 @@ use crate::failure::Failure;
 use crate::{model, output, session};
 use clap::Args;
 use danaus_compiler::plan::flow::Purpose;
-use danaus_runtime::data::Columns;
-use danaus_runtime::queries::{Marginals, QuerySession};
+use danaus_runtime::data::{Columns, Rows};
+use danaus_runtime::queries::{Marginals, Pair, QuerySession};
 use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -31,11 +31,15 @@ pub struct Marginal {
     #[arg(long, value_name = "NAME", num_args = 1..)]
     of: Vec<String>,
 
+    /// The joint posterior of two variables instead
+    #[arg(long, value_names = ["NAME", "NAME"], num_args = 2, conflicts_with_all = ["of", "output"])]
+    pair: Vec<String>,
+
     /// Print one JSON object for each row
     #[arg(long, conflicts_with = "output")]
     json: bool,
 
-    /// Write all to a file: .npy (rows, variables, values), .npz (besides the log-likelihoods) or .csv
+    /// Write all to a file: .npy (rows, variables, values), .npz (besides the log-likelihoods), .csv, or .png, a heat map of the means
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -51,7 +55,7 @@ pub struct Marginal {
 
 /// Prints the posterior probabilities of every variable, given each row.
 pub fn run(arguments: &Marginal) -> Result<(), Failure> {
-    let format = arguments.output.as_deref().map(answers::format).transpose()?;
+    let form = arguments.output.as_deref().map(answers::form).transpose()?;
     let model = model::open_for(&arguments.model, &[Purpose::Marginal])?;
     let parameters = parameters(&arguments.parameters, &model.plan)?;
     let rows = arguments.data.rows(&model.plan.variables)?;
@@ -59,10 +63,13 @@ pub fn run(arguments: &Marginal) -> Result<(), Failure> {
     let batch = arguments.data.batch.unwrap_or(session::usual_batch(&model.plan));
     let plan = model.queries.marginal.expect("the model was opened with it");
     let mut query = QuerySession::open(model.plan, plan, &parameters).map_err(session::failure)?;
+    if !arguments.pair.is_empty() {
+        return pairs(arguments, &mut query, &*rows, batch);
+    }
     let mut kept = Probabilities::new(rows.columns(), &variables);
     let mut printed = Ok(());
     let mut on_batch = |first: usize, found: &Marginals| {
-        if format.is_some() {
+        if form.is_some() {
             kept.add(found);
             return ControlFlow::Continue(());
         }
@@ -70,14 +77,54 @@ pub fn run(arguments: &Marginal) -> Result<(), Failure> {
         if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     query.marginals(&*rows, batch, &mut on_batch).map_err(session::failure)?;
-    if let (Some(path), Some(format)) = (&arguments.output, format) {
-        return kept.write(path, format);
+    if let (Some(path), Some(form)) = (&arguments.output, form) {
+        return kept.write(path, form);
     }
     printed
 }
 
+/// Prints the joint posterior of two variables: a line for each value of the first.
+fn pairs(arguments: &Marginal, query: &mut QuerySession, rows: &dyn Rows, batch: usize) -> Result<(), Failure> {
+    let columns = rows.columns();
+    let asked = selected(&arguments.pair, columns)?;
+    let &[first, second] = &asked[..] else { panic!("a pair has two names") };
+    if first == second {
+        return Err(Failure::usage(format!("`{}` and itself are no pair", columns.name(first))));
+    }
+    let values = columns.missing(second) as usize;
+    let mut printed = Ok(());
+    let mut on_row = |row: usize, pair: &Pair| {
+        let text = match (&pair.probabilities, arguments.json) {
+            (None, false) => format!("{row}\timpossible\n"),
+            (None, true) => format!("{{\"row\": {row}, \"pair\": null, \"impossible\": true}}\n"),
+            (Some(all), false) => {
+                let line = |(value, row_of): (usize, &[f64])| {
+                    let shown = columns.value(first, value as u32).expect("it is a value");
+                    let [first, second] = [first, second].map(|variable| columns.name(variable));
+                    format!("{row}\t{first}={shown}\t{second}\t{}\n", joined(row_of, " "))
+                };
+                all.chunks_exact(values).enumerate().map(line).collect()
+            }
+            (Some(all), true) => {
+                let listed: Vec<String> =
+                    all.chunks_exact(values).map(|row_of| format!("[{}]", joined(row_of, ", "))).collect();
+                format!("{{\"row\": {row}, \"pair\": [{}]}}\n", listed.join(", "))
+            }
+        };
+        printed = output::print(&text);
+        if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    query.pairs(rows, [first, second], batch, &mut on_row).map_err(session::failure)?;
+    printed
+}
+
+/// Probabilities to single precision, which is what they are computed to.
+fn joined(values: &[f64], separator: &str) -> String {
+    numbers(&values.iter().map(|&value| value as f32).collect::<Vec<f32>>(), separator)
+}
+
 /// The probabilities of some variables of each row.
-pub fn lines(first: usize, found: &Marginals, columns: &Columns, variables: &[usize], as_json: bool) -> String {
+fn lines(first: usize, found: &Marginals, columns: &Columns, variables: &[usize], as_json: bool) -> String {
     let mut text = String::new();
     for row in 0..found.log_likelihoods.len() {
         let number = first + row;

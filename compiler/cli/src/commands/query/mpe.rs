@@ -31,7 +31,7 @@ pub struct Mpe {
     #[arg(long, conflicts_with = "output")]
     json: bool,
 
-    /// Write the completed rows to a file: .npy (rows, variables), .npz (an array for each array of variables) or .csv
+    /// Write the completed rows to a file: .npy (rows, variables), .npz (an array for each array of variables), .csv, or .png, a grid of images
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -47,7 +47,7 @@ pub struct Mpe {
 
 /// Completes each row with the most likely values.
 pub fn run(arguments: &Mpe) -> Result<(), Failure> {
-    let format = arguments.output.as_deref().map(answers::format).transpose()?;
+    let form = arguments.output.as_deref().map(answers::form).transpose()?;
     let model = model::open_for(&arguments.model, &[Purpose::Mpe])?;
     let parameters = parameters(&arguments.parameters, &model.plan)?;
     let rows = arguments.data.rows(&model.plan.variables)?;
@@ -61,7 +61,7 @@ pub fn run(arguments: &Mpe) -> Result<(), Failure> {
     let mut printed = Ok(());
     let mut on_batch = |first: usize, found: &Completed| {
         impossible += found.values.iter().filter(|value| **value == f64::NEG_INFINITY).count();
-        if format.is_some() {
+        if form.is_some() {
             kept.extend_from_slice(&found.completions);
             return ControlFlow::Continue(());
         }
@@ -71,8 +71,8 @@ pub fn run(arguments: &Mpe) -> Result<(), Failure> {
     };
     query.complete(&*rows, batch, Sampling::GREATEST, &mut on_batch).map_err(session::failure)?;
     printed?;
-    let (Some(path), Some(format)) = (&arguments.output, format) else { return Ok(()) };
-    answers::write_values(path, format, columns, &kept)?;
+    let (Some(path), Some(form)) = (&arguments.output, form) else { return Ok(()) };
+    answers::write_values(path, form, columns, &kept)?;
     let how = if exact { "exact" } else { "a lower bound: the circuit is not known to be deterministic" };
     say(format_args!("the log-likelihood of the completions is {how}"));
     if impossible > 0 {

@@ -35,7 +35,7 @@ pub struct Next {
     #[arg(long, conflicts_with = "output")]
     json: bool,
 
-    /// With --all, write the distributions to a file: .npy (rows, variables, values), .npz (besides the log-likelihoods) or .csv
+    /// With --all, write the distributions to a file: .npy (rows, variables, values), .npz (besides the log-likelihoods), .csv, or .png, a heat map of the means
     #[arg(short, long, value_name = "FILE", requires = "all")]
     output: Option<PathBuf>,
 
@@ -51,7 +51,7 @@ pub struct Next {
 
 /// Prints the distribution of what follows.
 pub fn run(arguments: &Next) -> Result<(), Failure> {
-    let format = arguments.output.as_deref().map(answers::format).transpose()?;
+    let form = arguments.output.as_deref().map(answers::form).transpose()?;
     let model = model::open_for(&arguments.model, &[Purpose::Marginal])?;
     let parameters = parameters(&arguments.parameters, &model.plan)?;
     let rows = arguments.data.rows(&model.plan.variables)?;
@@ -66,7 +66,7 @@ pub fn run(arguments: &Next) -> Result<(), Failure> {
     let mut kept = Probabilities::new(columns, &variables);
     let mut printed = Ok(());
     let mut on_batch = |first: usize, found: &Marginals| {
-        if format.is_some() {
+        if form.is_some() {
             kept.add(found);
             return ControlFlow::Continue(());
         }
@@ -78,8 +78,8 @@ pub fn run(arguments: &Next) -> Result<(), Failure> {
         if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     query.next(&*rows, batch, &mut on_batch).map_err(session::failure)?;
-    if let (Some(path), Some(format)) = (&arguments.output, format) {
-        return kept.write(path, format);
+    if let (Some(path), Some(form)) = (&arguments.output, form) {
+        return kept.write(path, form);
     }
     printed
 }

@@ -44,7 +44,7 @@ pub struct Sample {
     #[arg(long, conflicts_with_all = ["output"])]
     json: bool,
 
-    /// Write the samples to a file: .npy (samples, variables), .npz (an array for each array of variables) or .csv
+    /// Write the samples to a file: .npy (samples, variables), .npz (an array for each array of variables), .csv, or .png, a grid of images
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -72,7 +72,7 @@ fn temperature(text: &str) -> Result<f32, String> {
 
 /// Draws samples.
 pub fn run(arguments: &Sample) -> Result<(), Failure> {
-    let format = arguments.output.as_deref().map(answers::format).transpose()?;
+    let form = arguments.output.as_deref().map(answers::form).transpose()?;
     let model = model::open_for(&arguments.model, &[Purpose::Sample])?;
     let numbers = ParameterArguments {
         params: arguments.params.clone(),
@@ -104,8 +104,8 @@ pub fn run(arguments: &Sample) -> Result<(), Failure> {
     if shown.impossible > 0 {
         say(format_args!("warning: rows of probability 0 have no samples: {} of {}", shown.impossible, rows.len()));
     }
-    match (&arguments.output, format) {
-        (Some(path), Some(format)) => answers::write_values(path, format, rows.columns(), &shown.kept),
+    match (&arguments.output, form) {
+        (Some(path), Some(form)) => answers::write_values(path, form, rows.columns(), &shown.kept),
         _ => Ok(()),
     }
 }
