@@ -71,3 +71,51 @@ impl Archive {
         out.write_all(archive.zip_writer().finish()?.get_ref())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{self, Kind};
+    use danaus_artifact::signature::{Domain, VariableArray};
+
+    fn read(path: &Path, array: Option<&str>) -> Vec<u32> {
+        let variables = [VariableArray { name: "x".into(), shape: vec![3], domain: Domain::Categorical(5) }];
+        let kind = Kind::Table { array: array.map(str::to_string) };
+        let rows = data::rows(path, &kind, &variables).unwrap().rows;
+        let mut values = vec![0; 3 * rows.len()];
+        rows.fill(0..rows.len(), &mut values).unwrap();
+        values
+    }
+
+    #[test]
+    fn what_is_written_can_be_read_as_data() {
+        let folder = tempfile::tempdir().unwrap();
+        let (plain, packed) = (folder.path().join("a.npy"), folder.path().join("a.npz"));
+        let values = [0i32, 1, 2, 3, 4, -1];
+        let mut bytes = Vec::new();
+        array(&mut bytes, &[2, 3], &values).unwrap();
+        std::fs::write(&plain, &bytes).unwrap();
+        let archived = || {
+            let (mut archive, mut bytes) = (Archive::new(), Vec::new());
+            archive.add("values", &[2, 3], &values).unwrap();
+            archive.add("others", &[2], &[1.5f64, 2.5]).unwrap();
+            archive.write(&mut bytes).unwrap();
+            bytes
+        };
+        std::fs::write(&packed, archived()).unwrap();
+        // By variable; 5 is missing.
+        assert_eq!(read(&plain, None), [0, 3, 1, 4, 2, 5]);
+        assert_eq!(read(&packed, Some("values")), [0, 3, 1, 4, 2, 5]);
+        assert_eq!(archived(), archived());
+    }
+
+    #[test]
+    fn the_name_says_how() {
+        let of = |name: &str| Format::of(Path::new(name));
+        assert_eq!(
+            [of("a.npy"), of("a.b.npz"), of("a.csv")],
+            [Some(Format::Npy), Some(Format::Npz), Some(Format::Csv)]
+        );
+        assert_eq!([of("npy"), of("a.txt"), of("-")], [None, None, None]);
+    }
+}
