@@ -5,6 +5,7 @@ use danaus_artifact::plan::{Plan, Step};
 use danaus_compiler::diagnostic::Source;
 use danaus_compiler::model::{LoadError, Loader, Options};
 use danaus_compiler::pipeline::{CompileOptions, compile};
+use danaus_compiler::plan::flow::Purpose;
 
 /// A model and its size.
 #[derive(Clone, Debug)]
@@ -57,7 +58,8 @@ impl Case {
             }
         };
         let model = Options { set: sets, ..Options::default() };
-        let options = CompileOptions { model, batch: Some(64), flows: true, ..CompileOptions::default() };
+        let purposes = vec![Purpose::Training];
+        let options = CompileOptions { model, batch: Some(64), purposes, ..CompileOptions::default() };
         let compiled = compile(&mut Examples, path, &options).map_err(|error| error.to_string())?;
         let first = compiled.diagnostics.first().map(|diagnostic| diagnostic.message.clone());
         let plans = compiled.plan.zip(compiled.flows);

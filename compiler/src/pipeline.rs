@@ -18,10 +18,13 @@ use crate::circuit::{Module, print::print};
 use crate::diagnostic::{Diagnostic, Severity, Source};
 use crate::model::{self, Loader, Model};
 use crate::passes::{self, DumpRequest, PASSES, Pass, PassContext, PassError};
+use crate::plan::deterministic::is_deterministic;
+use crate::plan::flow::Purpose;
 use crate::plan::kernels::Target;
 use crate::plan::{self, Plan, PlanOptions, Stats};
 use crate::{build, regions};
 use danaus_artifact::flow_plan::FlowPlan;
+use danaus_artifact::queries::Queries;
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
@@ -45,8 +48,8 @@ pub struct CompileOptions {
     pub print_after_all: bool,
     /// The last stage or pass to run.
     pub stop_after: Option<String>,
-    /// Whether the plan of flows is made too, for training.
-    pub flows: bool,
+    /// What plans are made for, besides likelihoods.
+    pub purposes: Vec<Purpose>,
 }
 
 impl Default for CompileOptions {
@@ -59,7 +62,7 @@ impl Default for CompileOptions {
             print_after: Vec::new(),
             print_after_all: false,
             stop_after: None,
-            flows: false,
+            purposes: Vec::new(),
         }
     }
 }
@@ -93,6 +96,8 @@ pub struct Compiled {
     pub stats: Option<Stats>,
     /// How flows are computed, if that was asked for.
     pub flows: Option<FlowPlan>,
+    /// The queries that were asked for.
+    pub queries: Queries,
 }
 
 impl Compiled {
@@ -105,7 +110,7 @@ impl Compiled {
 /// How long a stage took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StageTiming {
-    /// `check`, `regions`, `circuit`, `passes`, `plan`, `flows` or `dump`.
+    /// `check`, `regions`, `circuit`, `passes`, `plan`, `flows`, `queries` or `dump`.
     pub stage: &'static str,
     /// Its time.
     pub duration: Duration,
@@ -210,6 +215,8 @@ impl<'a> Run<'a> {
         let sums = expanded.circuits[0].clone();
         let Some(simple) = self.passes(simplify, expanded)? else { return Ok(self.compiled) };
         let fingerprint = self.timed("plan", |_| fingerprint(&simple));
+        let mpe = self.options.purposes.contains(&Purpose::Mpe);
+        let deterministic = mpe && self.timed("queries", |_| is_deterministic(&simple.circuits[0]));
         let Some(module) = self.passes(schedule, simple)? else { return Ok(self.compiled) };
         let options = PlanOptions { fingerprint, target: self.options.target };
         let plan = self.timed("plan", |_| plan::lower(&module.circuits[0], &options));
@@ -218,10 +225,17 @@ impl<'a> Run<'a> {
         self.dump_plan(&plan, &stats);
         self.compiled.plan = Some(plan);
         self.compiled.stats = Some(stats);
-        if self.options.flows {
-            let flows = self.timed("flows", |_| plan::flow::lower(&module.circuits[0], &options));
-            self.compiled.flows = Some(flows);
+        for &purpose in &self.options.purposes {
+            let stage = if purpose == Purpose::Training { "flows" } else { "queries" };
+            let plan = self.timed(stage, |_| plan::flow::lower_for(&module.circuits[0], &options, purpose));
+            match purpose {
+                Purpose::Training => self.compiled.flows = Some(plan),
+                Purpose::Marginal => self.compiled.queries.marginal = Some(plan),
+                Purpose::Sample => self.compiled.queries.sample = Some(plan),
+                Purpose::Mpe => self.compiled.queries.mpe = Some(plan),
+            }
         }
+        self.compiled.queries.deterministic = deterministic;
         self.compiled.module = Some(module);
         Ok(self.compiled)
     }

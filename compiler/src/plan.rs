@@ -6,7 +6,8 @@
 //! * [`kernels`] (`select-kernels`) chooses how the work of each sum is cut
 //! * [`memory`] (`plan-memory`) gives values rows of the arena by their lifetimes
 //! * [`lower`](mod@lower) puts both together; [`homogeneous`] says where a loop may be rescaled
-//! * [`flow`] writes the plan of likelihoods and flows, for training
+//! * [`flow`] writes the plan of likelihoods and flows, for training, and those of queries; [`deterministic`] says whether most likely
+//!   completions are exact
 //! * [`packs`] lays parameters out, [`shapes`] gives layers kernels, [`scope`] knows what is read and
 //!   where it stands, [`encode`] writes the records
 //! * [`print`](mod@print) writes plans for people, [`stats`](mod@stats) counts work and memory
@@ -14,6 +15,7 @@
 //!
 //! Invariant: no launch writes rows that it reads.
 
+pub mod deterministic;
 pub mod encode;
 pub mod flow;
 pub mod homogeneous;

@@ -35,7 +35,7 @@ pub mod text;
 pub mod tokenizer;
 pub mod tokens;
 
-pub use columns::Columns;
+pub use columns::{Cell, Columns};
 pub use error::DataError;
 pub use source::Source;
 pub use text::Alphabet;

@@ -19,6 +19,16 @@ use std::sync::Arc;
 use std::time::Instant;
 use thiserror::Error;
 
+/// The activations of a batch should stay in the cache.
+const CACHED_BYTES: u64 = 8 << 20;
+
+/// How many rows are evaluated at a time if nobody says: many for small circuits, never fewer than the kernels need
+/// to be fast.
+pub fn usual_batch(plan: &Plan) -> usize {
+    let rows = CACHED_BYTES / (4 * u64::from(plan.rows)).max(1);
+    (rows.clamp(64, 1024) as usize).next_multiple_of(16)
+}
+
 /// Values of a long sequence that are on the device at a time.
 const WINDOW: u32 = 4096;
 
@@ -43,6 +53,12 @@ pub enum SessionError {
         expected: usize,
         /// The variables of the data.
         found: usize,
+    },
+    /// More samples than have numbers.
+    #[error("{wanted} samples at once are too many; fewer than {} can be told apart", u32::MAX)]
+    TooManyDraws {
+        /// How many.
+        wanted: u64,
     },
 }
 

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::output::say;
 use crate::table::grouped;
-use clap::{Args, ValueEnum};
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use danaus_artifact::plan::Plan;
 use danaus_artifact::signature::{Init, VariableArray};
 use danaus_runtime::data::joined::{JoinedRows, JoinedSequence};
@@ -22,6 +22,10 @@ pub struct ParameterArguments {
     /// Take random parameters, the same for the same seed on every machine
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+
+    /// How the option of the seed is called
+    #[arg(skip = "--seed")]
+    pub seed_option: &'static str,
 }
 
 /// What is asked about.
@@ -57,6 +61,30 @@ pub struct DataArguments {
     /// Rows evaluated at a time [default: by the size of the circuit]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub batch: Option<usize>,
+}
+
+/// What is known, if anything is.
+#[derive(Clone, Debug)]
+pub struct OptionalData(pub DataArguments);
+
+impl Args for OptionalData {
+    fn augment_args(command: Command) -> Command {
+        DataArguments::augment_args(command).mut_arg("data", |data| data.required(false))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        DataArguments::augment_args_for_update(command)
+    }
+}
+
+impl FromArgMatches for OptionalData {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        DataArguments::from_arg_matches(matches).map(OptionalData)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
 }
 
 /// How a sequence becomes rows.
@@ -152,7 +180,7 @@ pub fn parameters(arguments: &ParameterArguments, plan: &Plan) -> Result<Paramet
                 .map(|parameter| parameter.name.as_str())
                 .collect();
             if !missing.is_empty() {
-                return Err(without_parameters(&plan.name, &missing));
+                return Err(without_parameters(&plan.name, &missing, arguments.seed_option));
             }
             parameters::init(plan, 0, None).map_err(parameter_failure)
         }
@@ -169,7 +197,7 @@ fn parameter_failure(error: ParameterError) -> Failure {
     if error.is_file() { Failure::usage(error) } else { Failure::wrong(error) }
 }
 
-fn without_parameters(circuit: &str, names: &[&str]) -> Failure {
+fn without_parameters(circuit: &str, names: &[&str], option: &str) -> Failure {
     const SHOWN: usize = 4;
     let mut shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
     if names.len() > SHOWN {
@@ -177,7 +205,7 @@ fn without_parameters(circuit: &str, names: &[&str]) -> Failure {
     }
     Failure::usage(format!(
         "circuit `{circuit}` has parameters without numbers ({}); give them with --params FILE.safetensors, or random \
-         ones with --seed N",
+         ones with {option} N",
         shown.join(", ")
     ))
 }

@@ -20,6 +20,10 @@ pub struct Summary<'p> {
     pub stats: Stats,
     /// The circuit's doc comment.
     pub doc: Vec<String>,
+    /// What it can be asked.
+    pub queries: Vec<&'static str>,
+    /// Whether most likely completions are known to be exact; none if they cannot be asked for.
+    pub exact: Option<bool>,
     /// What a step of training costs, if the circuit was compiled with its flows.
     pub training: Option<training::Training>,
     /// What the compiled file says about itself, if it was read from one.

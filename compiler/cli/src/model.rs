@@ -9,8 +9,10 @@ use danaus_artifact::container::MAGIC;
 use danaus_artifact::file;
 use danaus_artifact::flow_plan::FlowPlan;
 use danaus_artifact::plan::Plan;
+use danaus_artifact::queries::Queries;
 use danaus_compiler::circuit::Module;
 use danaus_compiler::pipeline::CompileOptions;
+use danaus_compiler::plan::flow::Purpose;
 use danaus_compiler::plan::{Stats, stats};
 use danaus_runtime::files::{self, Bytes};
 use std::path::Path;
@@ -21,6 +23,8 @@ pub struct Model {
     pub plan: Plan,
     /// How flows are computed, if training was asked for.
     pub flows: Option<FlowPlan>,
+    /// The queries besides likelihoods, if they were asked for.
+    pub queries: Queries,
     /// What the plan costs.
     pub stats: Stats,
     /// The circuit's doc comment.
@@ -29,31 +33,57 @@ pub struct Model {
     pub origin: Option<Origin>,
 }
 
-/// Opens a model to ask it something.
+/// Opens a model to ask it for likelihoods.
 pub fn open(arguments: &ModelArguments) -> Result<Model, Failure> {
-    match compiled_file(&arguments.path)? {
-        Some(bytes) => from_artifact(arguments, &bytes),
-        None => from_program(arguments, false),
-    }
+    open_for(arguments, &[])
 }
 
-/// Opens a model to look at it: with its flows, if it has them.
+/// Opens a model to look at it: with all that it was compiled for.
 pub fn open_to_inspect(arguments: &ModelArguments) -> Result<Model, Failure> {
     match compiled_file(&arguments.path)? {
         Some(bytes) => from_artifact(arguments, &bytes),
-        None => from_program(arguments, true),
+        None => from_program(arguments, &PURPOSES),
     }
 }
 
-/// Opens a model to train it: it has its flows.
-pub fn open_with_flows(arguments: &ModelArguments) -> Result<Model, Failure> {
-    let Some(bytes) = compiled_file(&arguments.path)? else { return from_program(arguments, true) };
+/// Opens a model for some purposes, all of which it has.
+pub fn open_for(arguments: &ModelArguments, purposes: &[Purpose]) -> Result<Model, Failure> {
+    let Some(bytes) = compiled_file(&arguments.path)? else { return from_program(arguments, purposes) };
     let model = from_artifact(arguments, &bytes)?;
-    if model.flows.is_none() {
-        let path = arguments.path.display();
-        return Err(Failure::wrong(format!("`{path}` was compiled without what training needs; compile it again")));
+    for &purpose in purposes {
+        if !model.has(purpose) {
+            let (path, name) = (arguments.path.display(), name(purpose));
+            return Err(Failure::wrong(format!(
+                "`{path}` was compiled without what `{name}` needs; compile it again with {name} among --queries"
+            )));
+        }
     }
     Ok(model)
+}
+
+impl Model {
+    /// Whether it was compiled for a purpose.
+    pub fn has(&self, purpose: Purpose) -> bool {
+        match purpose {
+            Purpose::Training => self.flows.is_some(),
+            Purpose::Marginal => self.queries.marginal.is_some(),
+            Purpose::Sample => self.queries.sample.is_some(),
+            Purpose::Mpe => self.queries.mpe.is_some(),
+        }
+    }
+}
+
+/// All purposes besides likelihoods, for which every circuit is compiled.
+pub const PURPOSES: [Purpose; 4] = [Purpose::Training, Purpose::Marginal, Purpose::Sample, Purpose::Mpe];
+
+/// How a purpose is called on the command line.
+pub fn name(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Training => "train",
+        Purpose::Marginal => "marginal",
+        Purpose::Sample => "sample",
+        Purpose::Mpe => "mpe",
+    }
 }
 
 /// The circuit of an architecture as it was written. A product is multiplied out, and `--monarch` is applied and what it
@@ -104,12 +134,20 @@ fn from_artifact(arguments: &ModelArguments, bytes: &[u8]) -> Result<Model, Fail
     let mut manifest = artifact.manifest().clone();
     let doc = manifest.options.remove(program::DOC).unwrap_or_default();
     let origin = Some(Origin { manifest, sections: sections(bytes) });
-    let (plan, flows) = artifact.into_plans();
-    Ok(Model { stats: stats(&plan, None), plan, flows, doc: doc.lines().map(str::to_string).collect(), origin })
+    let (plan, flows, queries) = artifact.into_plans();
+    let queries = queries.unwrap_or_default();
+    Ok(Model {
+        stats: stats(&plan, None),
+        plan,
+        flows,
+        queries,
+        doc: doc.lines().map(str::to_string).collect(),
+        origin,
+    })
 }
 
-fn from_program(arguments: &ModelArguments, flows: bool) -> Result<Model, Failure> {
-    let options = CompileOptions { flows, ..options(arguments, None) };
+fn from_program(arguments: &ModelArguments, purposes: &[Purpose]) -> Result<Model, Failure> {
+    let options = CompileOptions { purposes: purposes.to_vec(), ..options(arguments, None) };
     let compiled = program::compile(&arguments.path, &options)?;
     program::refuse_errors(&compiled)?;
     let plan = compiled.plan.expect("the program was compiled to the end");
@@ -117,6 +155,7 @@ fn from_program(arguments: &ModelArguments, flows: bool) -> Result<Model, Failur
     Ok(Model {
         plan,
         flows: compiled.flows,
+        queries: compiled.queries,
         stats,
         doc: compiled.model.map_or_else(Vec::new, |model| model.doc),
         origin: None,

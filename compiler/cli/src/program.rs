@@ -50,10 +50,11 @@ pub fn artifact(compiled: &Compiled, arguments: &CompileArguments) -> Artifact {
     let sources = compiled.sources.iter();
     let files = sources.map(|source| SourceFile { name: source.name.clone(), text: Some(source.text.clone()) });
     let artifact = Artifact::new(plan, options(compiled, arguments), files.collect());
-    match compiled.flows.clone() {
+    let artifact = match compiled.flows.clone() {
         Some(flows) => artifact.with_flows(flows),
         None => artifact,
-    }
+    };
+    if compiled.queries.names().is_empty() { artifact } else { artifact.with_queries(compiled.queries.clone()) }
 }
 
 /// What an artifact keeps about its compilation.

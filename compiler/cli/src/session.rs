@@ -3,21 +3,11 @@
 use crate::evidence::data_failure;
 use crate::failure::Failure;
 use danaus_artifact::plan::Plan;
-use danaus_compiler::plan::Stats;
 use danaus_runtime::parameters::Parameters;
+pub use danaus_runtime::session::usual_batch;
 use danaus_runtime::session::{Session, SessionError};
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
-
-/// The activations of a batch should stay in the cache.
-const CACHED_BYTES: u64 = 8 << 20;
-
-/// How many rows are evaluated at a time if nobody says: many for small circuits, never fewer than the kernels need
-/// to be fast.
-pub fn batch(stats: &Stats) -> usize {
-    let rows = CACHED_BYTES / stats.arena_bytes_per_sample.max(1);
-    (rows.clamp(64, 1024) as usize).next_multiple_of(16)
-}
 
 /// Puts a circuit on the device.
 pub fn open(plan: Plan, parameters: &Parameters) -> Result<Session, Failure> {
@@ -29,7 +19,7 @@ pub fn failure(error: SessionError) -> Failure {
     match error {
         SessionError::Data(error) => data_failure(error),
         SessionError::Variables { .. } => Failure::wrong(error),
-        SessionError::Kernel(_) | SessionError::Memory(_) => Failure::usage(error),
+        SessionError::Kernel(_) | SessionError::Memory(_) | SessionError::TooManyDraws { .. } => Failure::usage(error),
     }
 }
 

@@ -1,4 +1,5 @@
-//! From the circuit IR to the flow plan: how likelihoods and flows are computed, for training.
+//! From the circuit IR to the flow plan: how likelihoods and flows are computed, for training; and the plans of queries, which walk
+//! up and down in the same way.
 //!
 //! [`lower()`] writes the forward pass with rows that nothing overwrites, then walks the layers backwards. The plan's
 //! types and their meaning stand in `danaus_artifact::flow_plan`, the formulas in the chapter on training.
@@ -14,12 +15,18 @@
 //! **Groups.** The members of a launch that share a parameter stand together, and the kernel counts for each group in one
 //! place, one member after the other.
 //!
+//! **Queries.** Marginals differ from training in what the way down counts. Samples and most likely completions have choices in the
+//! place of flows: an edge is then one row of choices, whatever the width.
+//!
 //! * [`rows`] says where values and flows stand, and encodes records
-//! * [`forward`], [`backward`] write the passes
+//! * [`forward`], [`backward`] write the passes, [`choice`] the way down of samples and completions, [`posterior`]
+//!   the end of that of marginals
 //! * [`schedule`](mod@schedule) says how the flows of sums are cut
 
 mod backward;
+mod choice;
 mod forward;
+mod posterior;
 mod rows;
 mod schedule;
 #[cfg(test)]
@@ -37,17 +44,45 @@ use danaus_artifact::plan::CHUNK;
 use rows::{Encoder, PendingLaunch, PendingStep, Rows};
 use std::collections::{BTreeMap, HashMap};
 
+/// What a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The flows of parameters.
+    Training,
+    /// The posterior of every variable.
+    Marginal,
+    /// Samples, given evidence or not.
+    Sample,
+    /// Most likely completions.
+    Mpe,
+}
+
+impl Purpose {
+    /// Whether the way down chooses units.
+    fn chooses(self) -> bool {
+        matches!(self, Purpose::Sample | Purpose::Mpe)
+    }
+}
+
 /// Makes the flow plan of a circuit.
 ///
 /// # Panics
 /// If a Monarch or Kronecker sum is left (`lower-monarch` removes them) or the circuit breaks the verifier's
 /// contract.
 pub fn lower(circuit: &Circuit, options: &PlanOptions) -> FlowPlan {
-    let mut builder = Builder::new(circuit, options.target);
+    lower_for(circuit, options, Purpose::Training)
+}
+
+/// Makes the plan of a circuit for a purpose.
+///
+/// # Panics
+/// As [`lower()`].
+pub fn lower_for(circuit: &Circuit, options: &PlanOptions, purpose: Purpose) -> FlowPlan {
+    let mut builder = Builder::new(circuit, options.target, purpose);
     let mut state = State::new(&circuit.graph, None);
     let forward = builder.forward(&mut state);
     let root = state.place(PartRef { layer: circuit.graph.root(), part: 0 });
-    let root_flow = builder.slot(1);
+    let root_flow = builder.edge(1);
     builder.touch(root);
     let backward = builder.backward_main(&state, root_flow);
     builder.finish(forward, backward, [root, root_flow])
@@ -102,12 +137,17 @@ struct PendingLoop<'g> {
 struct Builder<'a> {
     circuit: &'a Circuit,
     target: Target,
+    purpose: Purpose,
     packs: Packs,
     counts: BTreeMap<ParamId, u32>,
     count_chunks: u32,
     kernels: Vec<FlowKernel>,
     kernel_ids: HashMap<FlowKernel, u32>,
     intervals: Vec<Interval>,
+    /// Rows of choices.
+    choices: Vec<Interval>,
+    /// Choices whose random numbers are told apart.
+    salts: u32,
     /// Flows that are written where the loop expects the flow of its carry.
     carried: BTreeMap<usize, Rows>,
     position: usize,
@@ -115,16 +155,19 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(circuit: &'a Circuit, target: Target) -> Self {
+    fn new(circuit: &'a Circuit, target: Target, purpose: Purpose) -> Self {
         Builder {
             circuit,
             target,
+            purpose,
             packs: Packs::default(),
             counts: BTreeMap::new(),
             count_chunks: 0,
             kernels: Vec::new(),
             kernel_ids: HashMap::new(),
             intervals: Vec::new(),
+            choices: Vec::new(),
+            salts: 0,
             carried: BTreeMap::new(),
             position: 0,
             loops: Vec::new(),
@@ -138,12 +181,23 @@ impl<'a> Builder<'a> {
         Rows::Slot { interval: self.intervals.len() - 1, offset: 0 }
     }
 
+    /// New rows for a flow, or a new row for a choice.
+    fn edge(&mut self, width: usize) -> Rows {
+        if !self.purpose.chooses() {
+            return self.slot(width);
+        }
+        self.choices.push(Interval { rows: 1, first: self.position, last: self.position });
+        Rows::Choice(self.choices.len() - 1)
+    }
+
     /// Keeps rows alive up to the launch being written.
     fn touch(&mut self, rows: Rows) {
-        if let Rows::Slot { interval, .. } = rows {
-            let interval = &mut self.intervals[interval];
-            interval.last = interval.last.max(self.position);
-        }
+        let interval = match rows {
+            Rows::Slot { interval, .. } => &mut self.intervals[interval],
+            Rows::Choice(interval) => &mut self.choices[interval],
+            Rows::Frame(_) | Rows::Carry(_) | Rows::RootFlow(_) | Rows::CarryFlow(_) => return,
+        };
+        interval.last = interval.last.max(self.position);
     }
 
     fn kernel(&mut self, kernel: FlowKernel) -> u32 {
@@ -179,7 +233,8 @@ impl<'a> Builder<'a> {
             self.intervals[interval].rows = 0;
         }
         let assignment = assign(&self.intervals);
-        let encoder = Encoder { offsets: &assignment.offsets, carried: &self.carried };
+        let choices = assign(&self.choices);
+        let encoder = Encoder { offsets: &assignment.offsets, choices: &choices.offsets, carried: &self.carried };
         let loops = std::mem::take(&mut self.loops);
         let steps = |steps: Vec<PendingStep>| -> Vec<FlowStep> { steps.into_iter().map(|s| encoder.step(s)).collect() };
         let launches = |launches: Vec<PendingLaunch>| launches.into_iter().map(|one| encoder.launch(one)).collect();
@@ -210,6 +265,7 @@ impl<'a> Builder<'a> {
             packed_chunks: self.packs.chunks,
             counts: self.counts.iter().map(|(id, &offset)| Count { offset, parameter: id.0 }).collect(),
             count_chunks: self.count_chunks,
+            choices: choices.rows,
             kernels: self.kernels,
         }
     }

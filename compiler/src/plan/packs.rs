@@ -46,6 +46,11 @@ pub fn floats(shape: &ParameterShape, layout: Layout) -> usize {
         (ParameterShape::Weight { blocks, outputs, inputs, dense: _ }, Layout::Transposed { tile }) => {
             blocks * inputs.next_multiple_of(tile as usize) * outputs
         }
+        (ParameterShape::Weight { blocks, outputs, inputs, dense: _ }, Layout::Logarithms) => blocks * outputs * inputs,
+        (ParameterShape::Table { width, values }, Layout::Greatest) => width * (values + 1),
+        (ParameterShape::Table { width, values }, Layout::Probabilities { tile }) => {
+            values.next_multiple_of(tile as usize) * width
+        }
         (ParameterShape::Mixing { width, inputs }, Layout::Mixing) => width * inputs,
         (shape, layout) => panic!("a parameter of shape {shape:?} has no layout {layout:?}"),
     }

@@ -120,6 +120,9 @@ fn layout(layout: Layout) -> String {
         Layout::Panels { tile } => format!("panels of {tile}"),
         Layout::Mixing => "mixing weights".into(),
         Layout::Transposed { tile } => format!("transposed panels of {tile}"),
+        Layout::Logarithms => "logarithms".into(),
+        Layout::Greatest => "table of maxima".into(),
+        Layout::Probabilities { tile } => format!("probabilities in panels of {tile}"),
     }
 }
 

@@ -372,8 +372,10 @@ mod tests {
     #[test]
     fn a_monarch_step_costs_the_sum_of_its_factors() {
         let circuit = monarch_hmm(11, &[8, 16]);
-        let found = stats(&lower(&circuit, &PlanOptions::default()), None);
+        let plan = lower(&circuit, &PlanOptions::default());
+        let found = stats(&plan, None);
         assert_eq!(found.total.flops, 10 * 2 * 128 * (8 + 16) + 2 * 128);
+        assert_eq!(plan.flops(), found.total.flops);
         assert_eq!(found.parameter_values, 128 * 5 + 128 * (8 + 16) + 128);
     }
 }

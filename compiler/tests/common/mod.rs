@@ -3,8 +3,10 @@
 
 pub mod baum_welch;
 pub mod builder;
+pub mod deterministic;
 pub mod hmm;
 pub mod random_circuit;
+pub mod textbook;
 pub mod tree;
 
 use danaus_compiler::circuit::Circuit;

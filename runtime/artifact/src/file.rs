@@ -5,6 +5,7 @@
 //! * `manifest`: JSON, for people and tools
 //! * `plan`: the [`Plan`], in postcard; parameters given in the source are part of it
 //! * `flows`: the [`FlowPlan`] that training needs, in postcard, if the circuit was compiled with it
+//! * `queries`: the [`Queries`] that the circuit was compiled for besides likelihoods, in postcard, if there are any
 //! * `target:NAME`, sorted by name: code for a device. `target:cpu` is the list of the plan's [`Kernel`]s in postcard, which are
 //!   compiled when the artifact is loaded; other targets are kept and listed, not understood
 //! * `source:KERNEL`, sorted by name: the emitted source of a kernel, for inspection
@@ -16,6 +17,7 @@ use crate::container;
 use crate::error::ArtifactError;
 use crate::flow_plan::FlowPlan;
 use crate::plan::{Kernel, Plan};
+use crate::queries::Queries;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,6 +28,7 @@ pub const CPU: &str = "cpu";
 const MANIFEST: &str = "manifest";
 const PLAN: &str = "plan";
 const FLOWS: &str = "flows";
+const QUERIES: &str = "queries";
 const TARGET: &str = "target:";
 const SOURCE: &str = "source:";
 
@@ -62,6 +65,7 @@ pub struct Artifact {
     manifest: Manifest,
     plan: Plan,
     flows: Option<FlowPlan>,
+    queries: Option<Queries>,
     targets: BTreeMap<String, Vec<u8>>,
     sources: BTreeMap<String, String>,
     others: BTreeMap<String, Vec<u8>>,
@@ -80,12 +84,18 @@ impl Artifact {
         };
         let kernels = encode(&plan.kernels);
         let (sources, others) = (BTreeMap::new(), BTreeMap::new());
-        Artifact { manifest, plan, flows: None, targets: BTreeMap::new(), sources, others }.with_target(CPU, kernels)
+        let targets = BTreeMap::new();
+        Artifact { manifest, plan, flows: None, queries: None, targets, sources, others }.with_target(CPU, kernels)
     }
 
     /// Adds what training needs, or replaces it.
     pub fn with_flows(self, flows: FlowPlan) -> Artifact {
         Artifact { flows: Some(flows), ..self }
+    }
+
+    /// Adds queries, or replaces them.
+    pub fn with_queries(self, queries: Queries) -> Artifact {
+        Artifact { queries: Some(queries), ..self }
     }
 
     /// Adds code for a target, or replaces it.
@@ -111,9 +121,9 @@ impl Artifact {
         &self.plan
     }
 
-    /// The plan alone, and what training needs, if it is there.
-    pub fn into_plans(self) -> (Plan, Option<FlowPlan>) {
-        (self.plan, self.flows)
+    /// The plan alone, what training needs, and the queries, if they are there.
+    pub fn into_plans(self) -> (Plan, Option<FlowPlan>, Option<Queries>) {
+        (self.plan, self.flows, self.queries)
     }
 
     /// The plan alone.
@@ -124,6 +134,11 @@ impl Artifact {
     /// What training needs. Its structure is checked when it is used.
     pub fn flows(&self) -> Option<&FlowPlan> {
         self.flows.as_ref()
+    }
+
+    /// The queries besides likelihoods. The structure of their plans is checked when they are used.
+    pub fn queries(&self) -> Option<&Queries> {
+        self.queries.as_ref()
     }
 
     /// The targets and their code, sorted by name.
@@ -150,6 +165,7 @@ pub fn write(artifact: &Artifact) -> Vec<u8> {
     let manifest = serde_json::to_vec_pretty(&artifact.manifest).expect("a manifest holds only strings");
     let mut sections = vec![(MANIFEST.to_string(), manifest), (PLAN.to_string(), encode(&artifact.plan))];
     sections.extend(artifact.flows.iter().map(|flows| (FLOWS.to_string(), encode(flows))));
+    sections.extend(artifact.queries.iter().map(|queries| (QUERIES.to_string(), encode(queries))));
     sections.extend(artifact.targets.iter().map(|(name, code)| (format!("{TARGET}{name}"), code.clone())));
     sections.extend(artifact.sources.iter().map(|(name, text)| (format!("{SOURCE}{name}"), text.clone().into_bytes())));
     sections.extend(artifact.others.iter().map(|(name, bytes)| (name.clone(), bytes.clone())));
@@ -158,7 +174,7 @@ pub fn write(artifact: &Artifact) -> Vec<u8> {
 
 /// Reads an artifact's file.
 pub fn read(file: &[u8]) -> Result<Artifact, ArtifactError> {
-    let (mut manifest, mut plan, mut flows) = (None, None, None);
+    let (mut manifest, mut plan, mut flows, mut queries) = (None, None, None, None);
     let (mut targets, mut sources, mut others) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for (name, bytes) in container::split(file)? {
         if name == MANIFEST {
@@ -167,6 +183,8 @@ pub fn read(file: &[u8]) -> Result<Artifact, ArtifactError> {
             plan = Some(read_plan(bytes)?);
         } else if name == FLOWS {
             flows = Some(decode(FLOWS, bytes)?);
+        } else if name == QUERIES {
+            queries = Some(decode(QUERIES, bytes)?);
         } else if let Some(target) = name.strip_prefix(TARGET) {
             targets.insert(target.to_string(), bytes.to_vec());
         } else if let Some(kernel) = name.strip_prefix(SOURCE) {
@@ -178,7 +196,7 @@ pub fn read(file: &[u8]) -> Result<Artifact, ArtifactError> {
     }
     let manifest = manifest.ok_or(ArtifactError::MissingSection { section: MANIFEST })?;
     let plan = plan.ok_or(ArtifactError::MissingSection { section: PLAN })?;
-    let artifact = Artifact { manifest, plan, flows, targets, sources, others };
+    let artifact = Artifact { manifest, plan, flows, queries, targets, sources, others };
     check_agreement(&artifact)?;
     Ok(artifact)
 }

@@ -1,4 +1,5 @@
-//! The flow plan: how likelihoods and the flows of all parameters are computed, for training.
+//! The flow plan: how likelihoods and the flows of all parameters are computed, for training; and queries that walk a circuit
+//! up and down again in the same way (see [`queries`](crate::queries)).
 //!
 //! # Design
 //!
@@ -24,6 +25,7 @@
 //! `values` of a table counts units whose variable is missing.
 
 use crate::plan::{CHUNK, Kernel, Pack};
+use crate::queries::{ChoiceKernel, MaxKernel};
 use serde::{Deserialize, Serialize};
 
 /// Everything a runtime needs to compute flows but the parameters' values and device code.
@@ -37,6 +39,9 @@ pub struct FlowPlan {
     pub counts: Vec<Count>,
     /// Length of the counts in chunks.
     pub count_chunks: u32,
+    /// Rows of the choices, where the backward pass chooses units instead of computing flows; else 0. Rows of flows are then
+    /// rows of choices, one for a vector of any width.
+    pub choices: u32,
     /// The distinct kernels.
     pub kernels: Vec<FlowKernel>,
     /// Fixed rows of the arena.
@@ -158,6 +163,8 @@ pub enum FlowKernel {
         width: u32,
         /// Number of parts.
         inputs: u32,
+        /// Whether the flows of the weights are counted.
+        counted: bool,
     },
     /// Flows of the parts of a Kronecker product: sums over the units of the others. Record: flow's row, then the row of each
     /// part's flow.
@@ -171,6 +178,21 @@ pub enum FlowKernel {
         /// Units.
         width: u32,
     },
+    /// Posterior probabilities of variables, from the flows of the units that read them: unit `h` of flow `F` adds
+    /// `F * exp(table[h, k] - lse(table[h]))` to value `k`. Record of a reader: flow's row, variable, probabilities. Group, for each
+    /// variable: first reader, end of readers.
+    Posterior {
+        /// Units.
+        width: u32,
+        /// Values of the variables.
+        values: u32,
+        /// Values in a panel of the probabilities.
+        tile: u32,
+    },
+    /// Values of the most likely completion.
+    Max(MaxKernel),
+    /// Chooses units from the root down.
+    Choice(ChoiceKernel),
 }
 
 /// Compile-time values of the flows of a block-diagonal sum.
@@ -196,6 +218,8 @@ pub struct StageFlow {
     pub chunk: u32,
     /// Most vectors of samples per work item (a power of two).
     pub vectors: u32,
+    /// Whether the flows of the weights are counted. If not, every member is a group.
+    pub counted: bool,
 }
 
 impl FlowKernel {
@@ -207,6 +231,9 @@ impl FlowKernel {
             FlowKernel::Mixing { inputs, .. } => (4 + 2 * *inputs as usize, 2),
             FlowKernel::Kronecker { widths } => (1 + widths.len(), 0),
             FlowKernel::Table { .. } => (2, 4),
+            FlowKernel::Posterior { .. } => (3, 2),
+            FlowKernel::Max(kernel) => (kernel.record_len(), 0),
+            FlowKernel::Choice(kernel) => (kernel.record_len(), 0),
         }
     }
 }

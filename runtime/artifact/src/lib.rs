@@ -1,7 +1,7 @@
 //! What passes between the compiler and a runtime: the [`signature`] of a circuit, the kernel [`plan`], and the
 //! `.pcb` [`file`](mod@file) that carries them.
 //!
-//! * [`signature`], [`plan`], [`flow_plan`]: the types
+//! * [`signature`], [`plan`], [`flow_plan`], [`queries`]: the types
 //! * [`validate`]: a plan that passes never makes an executor read or write outside its buffers
 //! * [`container`]: named sections with checksums; [`mod@file`]: the artifact made of them; [`error`]: what can be wrong
 
@@ -14,6 +14,7 @@ pub mod error;
 pub mod file;
 pub mod flow_plan;
 pub mod plan;
+pub mod queries;
 #[cfg(test)]
 mod samples;
 pub mod signature;

@@ -90,6 +90,15 @@ pub enum Layout {
         /// Inputs per panel.
         tile: u32,
     },
+    /// Of a weight, `[distinct][outputs][inputs]`: logarithms, for the most likely completion and for choices.
+    Logarithms,
+    /// As [`Layout::Table`], but the last column is the greatest of its row.
+    Greatest,
+    /// Of a table, `[ceil(values / tile)][width][tile]`, linear: the rows normalized, values beyond the last are zero.
+    Probabilities {
+        /// Values per panel.
+        tile: u32,
+    },
 }
 
 /// An entry of the plan.
@@ -212,7 +221,31 @@ pub enum Schedule {
     Narrow,
 }
 
+impl Plan {
+    /// FLOPs of the sums for one row of data: two for each weight and use.
+    pub fn flops(&self) -> u64 {
+        let launch = |launch: &Launch| {
+            let kernel = self.kernels.get(launch.kernel as usize);
+            kernel.map_or(0, Kernel::flops).saturating_mul(u64::from(launch.members))
+        };
+        let step = |step: &Step| match step {
+            Step::Launch(one) => launch(one),
+            Step::Loop(body) => body.body.iter().map(launch).sum::<u64>().saturating_mul(u64::from(body.steps)),
+        };
+        self.steps.iter().map(step).fold(0, u64::saturating_add)
+    }
+}
+
 impl Kernel {
+    /// FLOPs of the sums of one member: two for each weight and use.
+    pub fn flops(&self) -> u64 {
+        match self {
+            Kernel::Stage(stage) => 2 * u64::from(stage.blocks) * u64::from(stage.outputs) * u64::from(stage.inputs),
+            Kernel::Mixing { width, inputs } => 2 * u64::from(*width) * u64::from(*inputs),
+            Kernel::Product { .. } | Kernel::Kronecker { .. } | Kernel::Permute { .. } | Kernel::Concat { .. } => 0,
+        }
+    }
+
     /// Words in the record of one member.
     pub fn record_len(&self) -> usize {
         let (parts, inputs) = match self {

@@ -15,7 +15,7 @@
 //!
 //! **Invariant.** Results are a function of the evidence and the parameters: no two work items add to the same number.
 
-mod check;
+pub(crate) mod check;
 pub mod kronecker;
 pub mod launch;
 pub mod layout;

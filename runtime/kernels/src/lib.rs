@@ -6,7 +6,7 @@
 //! Reading order: [`operand`] (how kernels read their operands), [`math`], one module per kernel ([`product`],
 //! [`kronecker`], [`stage`], [`narrow`], [`mixing`], [`permute`], [`rescale`]), [`launch`] (from the plan to device
 //! code), [`mod@validate`] (what makes a plan safe to run), [`mod@pack`] (layout of parameters), [`program`] (the executor), [`stream`] (long sequences),
-//! [`flows`] (training), [`peak`] (what the machine can do).
+//! [`flows`] (training), [`queries`] (marginals, samples, most likely completions), [`peak`] (what the machine can do).
 //!
 //! **Layout.** The arena is `[row][batch]`, batch innermost: the lanes of a vector are samples, a permutation of units
 //! is arithmetic on rows, and a weight is one number broadcast to all lanes.
@@ -27,6 +27,7 @@ pub mod peak;
 pub mod permute;
 pub mod product;
 pub mod program;
+pub mod queries;
 pub mod rescale;
 pub mod source;
 pub mod stage;
@@ -37,5 +38,6 @@ pub use error::KernelError;
 pub use flows::FlowProgram;
 pub use pack::{pack, pack_all, pack_into, pack_len, unpack_counts};
 pub use program::{Program, Stats};
+pub use queries::{Completions, Draws, Posteriors, is_chain};
 pub use source::source;
 pub use validate::validate;

@@ -52,6 +52,18 @@ pub fn pack_into(packs: &[Pack], parameters: &[Parameter], values: &[Vec<f32>], 
                 check(&parameter.name, source, blocks * outputs * inputs);
                 pack_transposed(source, [*blocks, *outputs, *inputs], tile as usize, target);
             }
+            (Layout::Logarithms, ParameterShape::Weight { blocks, outputs, inputs, .. }) => {
+                check(&parameter.name, source, blocks * outputs * inputs);
+                target.iter_mut().zip(source).for_each(|(to, weight)| *to = weight.ln());
+            }
+            (Layout::Greatest, ParameterShape::Table { width, values }) => {
+                check(&parameter.name, source, width * values);
+                pack_greatest(source, *values, target);
+            }
+            (Layout::Probabilities { tile }, ParameterShape::Table { width, values }) => {
+                check(&parameter.name, source, width * values);
+                pack_probabilities(source, [*width, *values], tile as usize, target);
+            }
             (Layout::Mixing, ParameterShape::Mixing { width, inputs }) => {
                 check(&parameter.name, source, width * inputs);
                 target[..source.len()].copy_from_slice(source);
@@ -71,6 +83,24 @@ fn pack_table(source: &[f32], values: usize, target: &mut [f32]) {
         to[..values].copy_from_slice(row);
         to[values] = log_sum(row);
     });
+}
+
+/// As [`pack_table()`], with the greatest of each row after it.
+fn pack_greatest(source: &[f32], values: usize, target: &mut [f32]) {
+    for (row, to) in source.chunks_exact(values).zip(target.chunks_exact_mut(values + 1)) {
+        to[..values].copy_from_slice(row);
+        to[values] = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    }
+}
+
+/// Panels of some values of all units; a row of `-inf` gives zeros.
+fn pack_probabilities(source: &[f32], [width, values]: [usize; 2], tile: usize, target: &mut [f32]) {
+    for (unit, row) in source.chunks_exact(values).enumerate() {
+        let total = f64::from(log_sum(row));
+        for (value, &log) in row.iter().enumerate().filter(|_| total > f64::NEG_INFINITY) {
+            target[(value / tile * width + unit) * tile + value % tile] = (f64::from(log) - total).exp() as f32;
+        }
+    }
 }
 
 /// Panel after panel; what a panel has beyond the last output stays as it is.

@@ -30,7 +30,7 @@ impl ConcatConfig {
     }
 
     /// Where part `part` starts in the result.
-    fn start(&self, part: usize) -> usize {
+    pub(crate) fn start(&self, part: usize) -> usize {
         self.widths[..part].iter().sum()
     }
 }

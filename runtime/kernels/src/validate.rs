@@ -304,10 +304,11 @@ impl<'a> Checker<'a> {
         for input in inputs.chunks_exact(4) {
             let [variable, stride, offset, pitch] = [input[0], input[1], input[2], input[3]];
             let values = u64::from(pitch.wrapping_sub(1));
-            self.weights(offset, Layout::Table, |shape| {
+            let fits = |shape: &ParameterShape| {
                 matches!(shape, ParameterShape::Table { width: w, values: v }
                     if *w as u64 == width && *v as u64 == values)
-            })?;
+            };
+            self.weights(offset, Layout::Table, fits).or_else(|_| self.weights(offset, Layout::Greatest, fits))?;
             self.variables(variable, stride, values, iterations)?;
         }
         Ok(())
@@ -353,6 +354,11 @@ pub(crate) fn pack_fits(pack: &Pack, packed: usize, parameters: &[Parameter]) ->
         }
         (Layout::Transposed { tile }, ParameterShape::Weight { blocks, outputs, inputs, .. }) if tile > 0 => {
             [*blocks, inputs.checked_next_multiple_of(tile as usize).unwrap_or(usize::MAX), *outputs]
+        }
+        (Layout::Logarithms, ParameterShape::Weight { blocks, outputs, inputs, .. }) => [*blocks, *outputs, *inputs],
+        (Layout::Greatest, ParameterShape::Table { width, values }) => [*width, values.saturating_add(1), 1],
+        (Layout::Probabilities { tile }, ParameterShape::Table { width, values }) if tile > 0 => {
+            [*width, values.checked_next_multiple_of(tile as usize).unwrap_or(usize::MAX), 1]
         }
         (Layout::Mixing, ParameterShape::Mixing { width, inputs }) => [*width, *inputs, 1],
         (layout, shape) => return Err(format!("`{}` of shape {shape:?} is packed as {layout:?}", parameter.name)),

@@ -62,6 +62,35 @@ impl Columns {
         if indices.is_empty() { name.clone() } else { format!("{name}[{}]", indices.join(", ")) }
     }
 
+    /// The column of a name.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        let plain: String = name.chars().filter(|c| !c.is_whitespace()).collect();
+        (0..self.len()).find(|&column| self.name(column).replace(' ', "") == plain)
+    }
+
+    /// The value of an index; none if it is missing.
+    pub fn value(&self, column: usize, index: u32) -> Option<i64> {
+        (index < self.missing(column)).then(|| self.low(column) + i64::from(index))
+    }
+
+    /// The first value of a column.
+    pub fn low(&self, column: usize) -> i64 {
+        match self.domains[column] {
+            Domain::Integer(lo, _) => lo,
+            Domain::Categorical(_) | Domain::Binary => 0,
+        }
+    }
+
+    /// The domain of a column as it is written, and its values.
+    pub fn describe(&self, column: usize) -> String {
+        describe(self.domains[column])
+    }
+
+    /// The arrays of variables.
+    pub fn arrays(&self) -> &[VariableArray] {
+        &self.arrays
+    }
+
     /// All columns, for messages: `x[0] to x[255]`.
     pub fn span(&self) -> String {
         match self.len() {

@@ -38,6 +38,19 @@ impl MemoryRows {
         Ok(MemoryRows { columns, indices, len: rows.len() })
     }
 
+    /// Rows of value indices `[rows][variables]`, which are legal; a missing value is the number of values of its variable.
+    pub fn from_indices(columns: Columns, indices: Vec<u32>) -> MemoryRows {
+        let len = indices.len() / columns.len().max(1);
+        MemoryRows { columns, indices, len }
+    }
+
+    /// One row in which everything is missing.
+    pub fn unknown(variables: &[VariableArray]) -> MemoryRows {
+        let columns = Columns::new(variables);
+        let indices = (0..columns.len()).map(|column| columns.missing(column)).collect();
+        MemoryRows { columns, indices, len: 1 }
+    }
+
     fn row(&self, row: usize) -> &[u32] {
         let width = self.columns.len();
         &self.indices[row * width..][..width]

@@ -324,3 +324,14 @@ proptest! {
         }
     }
 }
+
+/// Values are written as the text that they are read from.
+#[test]
+fn text_goes_out_as_it_comes_in() {
+    let text8: Alphabet = "text8".parse().unwrap();
+    let lines = text8.write([&[1, 0, 26][..], &[27, 2, 3]].into_iter());
+    assert_eq!(String::from_utf8(lines).unwrap(), "a z\n?bc\n");
+    let chars: Alphabet = "chars:\u{e4}b".parse().unwrap();
+    assert_eq!(chars.write([&[0, 1, 2][..]].into_iter()), "\u{e4}b?\n".as_bytes());
+    assert_eq!(Alphabet::Bytes.write([&[0, 255, 256][..]].into_iter()), [0, 255, b'?', b'\n']);
+}

@@ -34,6 +34,32 @@ impl Alphabet {
         }
     }
 
+    /// Whether the variables can hold the alphabet.
+    pub fn checked(&self, columns: &Columns) -> Result<&Alphabet, DataError> {
+        missing(self, columns).map(|_| self)
+    }
+
+    /// The text of rows of value indices, a line for each. What is no character of the alphabet is written as `?`.
+    pub fn write<'r>(&self, rows: impl Iterator<Item = &'r [u32]>) -> Vec<u8> {
+        let mut text = Vec::new();
+        for row in rows {
+            for &index in row {
+                match (self, index) {
+                    (Alphabet::Bytes, 0..256) => text.push(index as u8),
+                    (Alphabet::Text8 | Alphabet::Lower, 0) => text.push(b' '),
+                    (Alphabet::Text8 | Alphabet::Lower, 1..27) => text.push(b'a' + index as u8 - 1),
+                    (Alphabet::Chars(chars), _) => {
+                        let c = chars.get(index as usize).copied().unwrap_or('?');
+                        text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                    }
+                    _ => text.push(b'?'),
+                }
+            }
+            text.push(b'\n');
+        }
+        text
+    }
+
     /// Whether there are no characters: never.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

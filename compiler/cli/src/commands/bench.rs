@@ -49,7 +49,7 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
             parameters::init(&model.plan, seed, None).map_err(Failure::wrong)?.parameters
         }
     };
-    let batch = arguments.batch.unwrap_or(session::batch(&model.stats));
+    let batch = arguments.batch.unwrap_or(session::usual_batch(&model.plan));
     let values: Vec<Vec<Option<i64>>> = (0..batch).map(|row| arbitrary(row, &model.plan.variables)).collect();
     let rows = MemoryRows::new(&model.plan.variables, &values).map_err(Failure::wrong)?;
     let stats = model.stats;

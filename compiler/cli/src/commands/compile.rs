@@ -2,12 +2,14 @@
 
 use crate::arguments::CompileArguments;
 use crate::failure::Failure;
+use crate::model::PURPOSES;
 use crate::output::{self, say_text};
 use crate::program;
 use crate::table::{Align, seconds, table};
 use clap::{Args, ValueEnum};
 use danaus_artifact::file;
 use danaus_compiler::pipeline::{CompileOptions, Compiled, Emit, EmitKind};
+use danaus_compiler::plan::flow::Purpose;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -21,6 +23,7 @@ regions.svg, circuit.dot, circuit.svg), and the statistics are there for program
 Examples:
   danaus compile examples/hmm.pc -o hmm.pcb
   danaus compile examples/hmm.pc --set H=4096 --monarch 64x64 -o hmm.pcb --timings
+  danaus compile examples/hmm.pc --queries ll,sample -o hmm.pcb
   danaus compile examples/hmm.pc --emit circuit
   danaus compile examples/quad_tree.pc --emit regions.svg=regions.svg --emit plan
   danaus compile examples/hmm.pc --stop-after fold --print-after all --emit circuit")]
@@ -36,6 +39,10 @@ pub struct Compile {
     /// What the circuit will run on
     #[arg(long, value_enum, default_value_t = Target::Cpu)]
     target: Target,
+
+    /// What the compiled circuit can be asked, besides ll [default: all]
+    #[arg(long, value_enum, value_name = "QUERY", value_delimiter = ',', requires = "output")]
+    queries: Vec<Query>,
 
     /// Print a stage, or write it to a file; may be repeated
     #[arg(long, value_name = "STAGE[=FILE]")]
@@ -62,6 +69,34 @@ pub struct Compile {
 enum Target {
     // No doc comment: the help would become a page long.
     Cpu,
+}
+
+/// What a compiled circuit can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Query {
+    // No doc comments: the help would become a page long.
+    Ll,
+    Train,
+    Marginal,
+    Sample,
+    Mpe,
+}
+
+/// What plans are made for, in the order of the artifact.
+fn purposes(arguments: &Compile) -> Vec<Purpose> {
+    if arguments.output.is_none() {
+        return Vec::new();
+    }
+    let asked = |purpose: &Purpose| {
+        let query = match purpose {
+            Purpose::Training => Query::Train,
+            Purpose::Marginal => Query::Marginal,
+            Purpose::Sample => Query::Sample,
+            Purpose::Mpe => Query::Mpe,
+        };
+        arguments.queries.is_empty() || arguments.queries.contains(&query)
+    };
+    PURPOSES.into_iter().filter(asked).collect()
 }
 
 /// A stage and where it goes: a file, or stdout.
@@ -121,7 +156,7 @@ fn options(arguments: &Compile) -> CompileOptions {
         print_after: arguments.print_after.iter().filter(|name| *name != "all").cloned().collect(),
         print_after_all: arguments.print_after.iter().any(|name| name == "all"),
         stop_after: arguments.stop_after.clone(),
-        flows: arguments.output.is_some(),
+        purposes: purposes(arguments),
         ..CompileOptions::default()
     }
 }

@@ -55,7 +55,7 @@ pub fn run(arguments: &Eval) -> Result<(), Failure> {
 /// Evaluates row by row; also the FLOPs that it took.
 fn rows(arguments: &Eval, model: Model, parameters: &Parameters) -> Result<(Evaluation, f64), Failure> {
     let rows = arguments.data.rows(&model.plan.variables)?;
-    let batch = arguments.data.batch.unwrap_or(session::batch(&model.stats));
+    let batch = arguments.data.batch.unwrap_or(session::usual_batch(&model.plan));
     let mut session = session::open(model.plan, parameters)?;
     let mut progress = Progress::new(rows.len(), "rows");
     let found = session.evaluate_with(&*rows, batch, &mut |done| progress.show(done));

@@ -4,6 +4,7 @@ use crate::arguments::ModelArguments;
 use crate::evidence::positive;
 use crate::failure::Failure;
 use crate::inspect::{Summary, json::json, text::text, training::Training};
+use crate::model::PURPOSES;
 use crate::{model, output};
 use clap::Args;
 use danaus_runtime::training::config::Bytes;
@@ -35,8 +36,12 @@ pub struct Inspect {
 pub fn run(arguments: &Inspect) -> Result<(), Failure> {
     let model = model::open_to_inspect(&arguments.model)?;
     let limit = arguments.memory_limit.map(|bytes| bytes.0);
+    let had = PURPOSES.into_iter().filter(|&purpose| model.has(purpose)).map(model::name);
+    let queries: Vec<&str> = std::iter::once("ll").chain(had).collect();
+    let exact = model.queries.mpe.is_some().then_some(model.queries.deterministic);
     let training = |flows| Training::new(flows, model.stats.total.flops, arguments.batch as u64, limit);
     let training = model.flows.as_ref().map(training);
-    let summary = Summary { plan: &model.plan, stats: model.stats, doc: model.doc, training, origin: model.origin };
+    let (stats, doc, origin) = (model.stats, model.doc, model.origin);
+    let summary = Summary { plan: &model.plan, stats, doc, queries, exact, training, origin };
     if arguments.json { output::print(&format!("{:#}\n", json(&summary))) } else { output::print(&text(&summary)) }
 }

@@ -54,7 +54,7 @@ pub fn run(arguments: &Lower) -> Result<(), Failure> {
     // The messages about the program have been shown.
     let dense = plan(&compile(&mut files, arguments, Options { monarch: None, ..options })?);
 
-    let given = ParameterArguments { params: Some(arguments.params.clone()), seed: None };
+    let given = ParameterArguments { params: Some(arguments.params.clone()), ..Default::default() };
     let values = parameters(&given, &dense)?;
     let (parameters, losses) = lower(&dense, &values, &monarch, &sums).map_err(Failure::usage)?;
     losses.iter().for_each(|loss| say(format_args!("{}", sentence(loss))));

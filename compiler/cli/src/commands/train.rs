@@ -11,6 +11,7 @@ use crate::output::{self, say};
 use crate::session;
 use crate::training::{curve, report, signal, watcher::Watcher};
 use danaus_artifact::plan::Plan;
+use danaus_compiler::plan::flow::Purpose;
 use danaus_runtime::data::Rows;
 use danaus_runtime::files;
 use danaus_runtime::parameters::{self, Parameters};
@@ -34,7 +35,7 @@ struct Data {
 pub fn run(arguments: &Train) -> Result<(), Failure> {
     curve::check(arguments.curve.as_deref())?;
     let config = config(arguments)?;
-    let mut model = model::open_with_flows(&arguments.model)?;
+    let mut model = model::open_for(&arguments.model, &[Purpose::Training])?;
     check_trainable(&model.plan).map_err(Failure::wrong)?;
     let start = start(arguments, &model.plan, &config)?;
     let data = data(arguments, &model.plan)?;
@@ -43,7 +44,7 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
     let engine = Engine::open(Arc::new(model.plan.clone()), Arc::new(flows), chunk, config.memory_limit);
     let mut source = engine.map_err(session::failure)?;
     let session = session::open(model.plan.clone(), &start)?;
-    let mut judge = SessionLikelihood { session, batch: session::batch(&model.stats) };
+    let mut judge = SessionLikelihood { session, batch: session::usual_batch(&model.plan) };
     let task = Task {
         config: &config,
         train: &*data.train,
@@ -91,7 +92,7 @@ fn config(arguments: &Train) -> Result<Config, Failure> {
 fn start(arguments: &Train, plan: &Plan, config: &Config) -> Result<Parameters, Failure> {
     let params = arguments.params.clone();
     let seed = params.is_none().then_some(config.seed);
-    evidence::parameters(&ParameterArguments { params, seed }, plan)
+    evidence::parameters(&ParameterArguments { params, seed, ..Default::default() }, plan)
 }
 
 fn data(arguments: &Train, plan: &Plan) -> Result<Data, Failure> {
@@ -105,7 +106,7 @@ fn data(arguments: &Train, plan: &Plan) -> Result<Data, Failure> {
 
 /// Rows that are on the device at a time: no more than a batch has, or than there are.
 fn chunk(config: &Config, model: &Model, rows: usize) -> usize {
-    let most = config.device_batch.unwrap_or(session::batch(&model.stats));
+    let most = config.device_batch.unwrap_or(session::usual_batch(&model.plan));
     let batch = match config.batch {
         Batch::Full => rows,
         Batch::Rows(batch) => batch.min(rows),

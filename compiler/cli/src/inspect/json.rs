@@ -16,6 +16,8 @@ pub fn json(summary: &Summary<'_>) -> Value {
     }
     all["monarch"] = monarchs(&plan.parameters).iter().map(monarch).collect();
     all["table_bytes"] = json!(4 * plan.tables.len());
+    all["queries"] = json!(summary.queries);
+    all["deterministic"] = json!(summary.exact);
     all["training"] = summary.training.as_ref().map_or(Value::Null, super::training::Training::json);
     all["artifact"] = summary.origin.as_ref().map_or(Value::Null, origin);
     all

@@ -32,7 +32,12 @@ fn head(summary: &Summary<'_>) -> String {
         text += format!("  {}", line.trim_end()).trim_end();
         text.push('\n');
     }
-    text
+    let exactness = match summary.exact {
+        Some(true) => "; the circuit is deterministic, so most likely completions are exact",
+        Some(false) => "; the circuit is not known to be deterministic, so most likely completions are bounds",
+        None => "",
+    };
+    text + &format!("\nQueries: {}{exactness}\n", summary.queries.join(", "))
 }
 
 fn variables(arrays: &[VariableArray]) -> String {

@@ -1,13 +1,14 @@
-//! The backward pass of the flow plan: every layer's flow from the edges of its users, then the edges of its operands.
+//! The backward pass of the flow plan: every layer's flow from the edges of its users, then the edges of its operands. Where
+//! units are chosen, edges are choices (see [`choice`](super::choice)).
 
 use super::forward::without_epilogue;
-use super::rows::{PendingStep, PendingWord, Rows};
+use super::rows::{PendingLaunch, PendingStep, PendingWord, Rows};
 use super::schedule::stage_flow;
-use super::{Builder, State};
+use super::{Builder, Purpose, State};
 use crate::circuit::{Layer, LayerId, Op, Operand, ParamId, ParameterShape, PartRef, SumKind, VarUse};
 use crate::plan::homogeneous::carry;
 use crate::plan::shapes::{kernel_of, parts, split};
-use danaus_artifact::flow_plan::FlowKernel;
+use danaus_artifact::flow_plan::{FlowKernel, StageFlow};
 use danaus_artifact::plan::{Kernel, Layout};
 use std::collections::BTreeMap;
 
@@ -15,10 +16,10 @@ use std::collections::BTreeMap;
 const ADDED: usize = 32;
 
 /// The edges of layers that have not been reached yet.
-type Edges = BTreeMap<PartRef, Vec<Rows>>;
+pub(super) type Edges = BTreeMap<PartRef, Vec<Rows>>;
 
 /// A unit's flow that is counted in a table: parameter, rows of the flow, variable.
-type Reader = (ParamId, Rows, VarUse);
+pub(super) type Reader = (ParamId, Rows, VarUse);
 
 impl<'a> Builder<'a> {
     /// The backward pass of the circuit's graph.
@@ -60,8 +61,8 @@ impl<'a> Builder<'a> {
         for list in &mut lists {
             while list.len() > ADDED {
                 let some: Vec<Rows> = list.drain(..ADDED).collect();
-                let to = self.slot(width);
-                steps.push(PendingStep::Launch(self.sums(width, &[(to, some)], label.into())));
+                let to = self.edge(width);
+                steps.push(PendingStep::Launch(self.merged(width, &[(to, some)], label.into())));
                 list.push(to);
             }
         }
@@ -72,14 +73,19 @@ impl<'a> Builder<'a> {
                 flows.push(only);
                 continue;
             }
-            let to = self.slot(width);
+            let to = self.edge(width);
             flows.push(to);
             by_length.entry(list.len()).or_default().push((to, list));
         }
         for sums in by_length.into_values() {
-            steps.push(PendingStep::Launch(self.sums(width, &sums, label.into())));
+            steps.push(PendingStep::Launch(self.merged(width, &sums, label.into())));
         }
         flows
+    }
+
+    /// A launch that adds flows, or takes the one choice among several.
+    fn merged(&mut self, width: usize, sums: &[(Rows, Vec<Rows>)], label: String) -> PendingLaunch {
+        if self.purpose.chooses() { self.merged_choices(sums, label) } else { self.sums(width, sums, label) }
     }
 
     fn layer_backward(
@@ -92,6 +98,11 @@ impl<'a> Builder<'a> {
         steps: &mut Vec<PendingStep>,
     ) {
         let mut readers = Vec::new();
+        if self.purpose.chooses() && !matches!(layer.op, Op::Input | Op::Hadamard | Op::Scan(_)) {
+            self.layer_choice(id, layer, flows, state, edges, &mut readers, steps);
+            self.choose_inputs(id, readers, steps);
+            return;
+        }
         match &layer.op {
             Op::Input | Op::Hadamard => {
                 for (member, &flow) in layer.members.iter().zip(flows) {
@@ -122,7 +133,11 @@ impl<'a> Builder<'a> {
             Op::Sum(SumKind::Monarch { .. } | SumKind::Kronecker(_)) => panic!("lower-monarch has rewritten this sum"),
             Op::Carry => panic!("a carry has no operands"),
         }
-        self.tables(id, readers, steps);
+        match self.purpose {
+            Purpose::Training => self.tables(id, readers, steps),
+            Purpose::Marginal => self.posteriors(id, readers, steps),
+            Purpose::Sample | Purpose::Mpe => self.choose_inputs(id, readers, steps),
+        }
     }
 
     fn stage(
@@ -138,8 +153,9 @@ impl<'a> Builder<'a> {
         let Kernel::Stage(stage) = kernel_of(&layer, state.graph, self.circuit, &self.target) else {
             panic!("a sum is a stage")
         };
-        let (order, groups) = groups(&layer);
-        let kernel = stage_flow(&stage, groups.len(), &self.target);
+        let (order, groups) = self.groups(&layer);
+        let counted = self.purpose == Purpose::Training;
+        let kernel = StageFlow { counted, ..stage_flow(&stage, groups.len(), &self.target) };
         let width = (stage.blocks * stage.inputs) as usize;
         let mut words = Vec::new();
         for &index in &order {
@@ -148,7 +164,7 @@ impl<'a> Builder<'a> {
             let parameter = self.circuit.parameter(member.parameters[0]);
             let layout = Layout::Transposed { tile: kernel.tile };
             let weights = self.packs.offset(member.parameters[0], parameter, layout);
-            let counts = self.count(member.parameters[0]);
+            let counts = self.counted(member.parameters[0]);
             let value = state.sums[id.0 as usize][index];
             [value, flow, below].iter().for_each(|&rows| self.touch(rows));
             words.extend([PendingWord::Rows(value), PendingWord::Value(weights), PendingWord::Value(counts)]);
@@ -170,14 +186,14 @@ impl<'a> Builder<'a> {
         state: &State<'a>,
         edges: &mut Edges,
     ) -> PendingStep {
-        let (order, groups) = groups(layer);
+        let (order, groups) = self.groups(layer);
         let inputs = layer.members[0].operands.len() as u32;
         let mut words = Vec::new();
         for &index in &order {
             let (member, flow) = (&layer.members[index], flows[index]);
             let parameter = member.parameters[0];
             let weights = self.packs.offset(parameter, self.circuit.parameter(parameter), Layout::Mixing);
-            let counts = self.count(parameter);
+            let counts = self.counted(parameter);
             let value = state.place(PartRef { layer: id, part: index as u32 });
             words.extend([PendingWord::Rows(value), PendingWord::Value(weights), PendingWord::Value(counts)]);
             words.push(PendingWord::Rows(flow));
@@ -190,7 +206,8 @@ impl<'a> Builder<'a> {
             }
         }
         words.extend(groups.iter().flat_map(|range| range.map(PendingWord::Value)));
-        let kernel = FlowKernel::Mixing { width: layer.width as u32, inputs };
+        let counted = self.purpose == Purpose::Training;
+        let kernel = FlowKernel::Mixing { width: layer.width as u32, inputs, counted };
         PendingStep::Launch(self.launch(kernel, order.len(), groups.len(), words, format!("flow below {id}")))
     }
 
@@ -273,10 +290,24 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Where the flows of a parameter are counted, if they are.
+    fn counted(&mut self, id: ParamId) -> u32 {
+        if self.purpose == Purpose::Training { self.count(id) } else { 0 }
+    }
+
+    /// The members of a layer in the order in which their flows are computed, and the groups that are counted in one place.
+    fn groups(&self, layer: &Layer) -> (Vec<usize>, Vec<[u32; 2]>) {
+        if self.purpose == Purpose::Training {
+            return groups(layer);
+        }
+        let members = 0..layer.members.len();
+        (members.clone().collect(), members.map(|member| [member as u32, member as u32 + 1]).collect())
+    }
+
     /// Writes the backward half of a loop. Gives the rows of the flow of the first carry.
     fn loop_backward(&mut self, index: usize, result_flow: Rows) -> Rows {
         let width = self.loops[index].width as usize;
-        let first_flow = self.slot(width);
+        let first_flow = self.edge(width);
         self.touch(result_flow);
         self.position += 1;
         let body = self.loops[index].body.take().expect("the walk back comes to a loop once");
@@ -311,13 +342,13 @@ impl<'a> Builder<'a> {
             let added = self.added(width, vec![some], "flow of the carry", steps);
             edges.extend(added);
         }
-        let sum = self.sums(width, &[(Rows::CarryFlow(0), edges)], "flow of the carry".into());
+        let sum = self.merged(width, &[(Rows::CarryFlow(0), edges)], "flow of the carry".into());
         steps.push(PendingStep::Launch(sum));
     }
 }
 
 /// A product hands its flow to each operand: as an edge, or to be counted in a table.
-fn hand_on(operands: &[Operand], flow: Rows, edges: &mut Edges, readers: &mut Vec<Reader>) {
+pub(super) fn hand_on(operands: &[Operand], flow: Rows, edges: &mut Edges, readers: &mut Vec<Reader>) {
     let (parts, inputs) = split(operands);
     for part in parts {
         edges.entry(part).or_default().push(flow);

@@ -1,13 +1,15 @@
 //! The forward pass of the flow plan: the launches of the kernel plan, on rows that nothing overwrites.
 
+use super::choice::choice_stage;
 use super::rows::{PendingLaunch, PendingStep, PendingWord, Rows};
-use super::{Builder, PendingLoop, State};
+use super::{Builder, PendingLoop, Purpose, State};
 use crate::circuit::{Layer, LayerId, Member, Op, Operand, ParameterShape, PartRef, Scan, VarUse};
 use crate::plan::homogeneous::{carry, degree};
 use crate::plan::lower::RESCALE;
 use crate::plan::shapes::{kernel_of, split, weight_layout};
 use danaus_artifact::flow_plan::FlowKernel;
 use danaus_artifact::plan::{Kernel, Layout};
+use danaus_artifact::queries::MaxKernel;
 
 impl<'a> Builder<'a> {
     /// Writes the launches of a graph.
@@ -42,7 +44,8 @@ impl<'a> Builder<'a> {
             words.extend([PendingWord::Rows(rows), PendingWord::Value(weights)]);
             self.operands_of(&member.operands, state, &mut words);
         }
-        let mut launches = vec![self.launch(FlowKernel::Layer(kernel), layer.members.len(), 0, words, id.to_string())];
+        let kernel = self.forward_kernel(kernel);
+        let mut launches = vec![self.launch(kernel, layer.members.len(), 0, words, id.to_string())];
         state.sums[id.0 as usize] = out.clone();
         state.places[id.0 as usize] = out;
         if epilogues.iter().any(|operands| !operands.is_empty()) {
@@ -73,6 +76,19 @@ impl<'a> Builder<'a> {
         }
         state.places[id.0 as usize] = out;
         self.launch(FlowKernel::Layer(kernel), epilogues.len(), 0, words, format!("{id} epilogue"))
+    }
+
+    /// The kernel of the plan; sums are maxima where the most likely completion is asked for.
+    fn forward_kernel(&self, kernel: Kernel) -> FlowKernel {
+        match kernel {
+            Kernel::Stage(stage) if self.purpose == Purpose::Mpe => {
+                FlowKernel::Max(MaxKernel::Stage(choice_stage(&stage)))
+            }
+            Kernel::Mixing { width, inputs } if self.purpose == Purpose::Mpe => {
+                FlowKernel::Max(MaxKernel::Mixing { width, inputs })
+            }
+            other => FlowKernel::Layer(other),
+        }
     }
 
     /// Ends a launch.
@@ -120,13 +136,22 @@ impl<'a> Builder<'a> {
         let ParameterShape::Table { values, .. } = parameter.shape else {
             panic!("an input selects from a table, {} is none", parameter.name)
         };
-        let table = self.packs.offset(input.table, parameter, Layout::Table);
+        let table = self.packs.offset(input.table, parameter, self.table_layout());
         words.push(PendingWord::Variable(input.index, input.stride));
         words.extend([0, table, values as u32 + 1].map(PendingWord::Value));
     }
 
+    /// How tables of inputs are read.
+    pub(super) fn table_layout(&self) -> Layout {
+        if self.purpose == Purpose::Mpe { Layout::Greatest } else { Layout::Table }
+    }
+
     fn weights(&mut self, member: &Member, kernel: &Kernel) -> u32 {
         let Some(layout) = weight_layout(kernel) else { return 0 };
+        let layout = match (kernel, self.purpose) {
+            (Kernel::Stage(_), Purpose::Mpe) => Layout::Logarithms,
+            _ => layout,
+        };
         let id = member.parameters[0];
         self.packs.offset(id, self.circuit.parameter(id), layout)
     }

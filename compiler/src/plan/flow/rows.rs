@@ -13,6 +13,8 @@ pub enum Rows {
         /// The first row within it.
         offset: u32,
     },
+    /// A row of choices; counts from the start of an interval too.
+    Choice(usize),
     /// Rows of the iteration's frame.
     Frame(u32),
     /// Rows of the carry into the iteration.
@@ -28,6 +30,7 @@ impl Rows {
     pub fn after(self, rows: u32) -> Rows {
         match self {
             Rows::Slot { interval, offset } => Rows::Slot { interval, offset: offset + rows },
+            Rows::Choice(interval) => panic!("choice {interval} has one row"),
             Rows::Frame(row) => Rows::Frame(row + rows),
             Rows::Carry(row) => Rows::Carry(row + rows),
             Rows::RootFlow(row) => Rows::RootFlow(row + rows),
@@ -73,6 +76,8 @@ pub enum PendingStep {
 pub struct Encoder<'a> {
     /// First row of each interval.
     pub offsets: &'a [u32],
+    /// The row of each choice.
+    pub choices: &'a [u32],
     /// Intervals that stand somewhere else.
     pub carried: &'a BTreeMap<usize, Rows>,
 }
@@ -95,6 +100,7 @@ impl Encoder<'_> {
                 Some(&place) => self.word(place.after(offset)),
                 None => Word::Fixed(self.offsets[interval] + offset),
             },
+            Rows::Choice(interval) => Word::Fixed(self.choices[interval]),
             Rows::Frame(row) => Word::Frame(row),
             Rows::Carry(row) => Word::Carry(row),
             Rows::RootFlow(row) => Word::RootFlow(row),

@@ -39,5 +39,6 @@ pub(super) fn stage_flow(stage: &StageKernel, groups: usize, target: &Target) ->
         tile: tile as u32,
         chunk: chunk as u32,
         vectors: vectors as u32,
+        counted: true,
     }
 }

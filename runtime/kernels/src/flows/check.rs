@@ -11,6 +11,7 @@
 
 use super::layout::{FlowLayout, Placed};
 use crate::error::KernelError;
+use crate::queries;
 use crate::validate::{Checked, Checker, Rows, invalid, kernel_sizes, require, width_of};
 use danaus_artifact::flow_plan::{FlowKernel, FlowPlan, FlowStep, StageFlow, pitch};
 use danaus_artifact::plan::{CHUNK, Kernel, Layout, Plan, Schedule, StageKernel};
@@ -30,12 +31,17 @@ pub fn check_plan(plan: &FlowPlan) -> Checked {
         require(u64::from(body.root) + u64::from(body.width) <= u64::from(body.frame_rows), || {
             "the root of a loop lies outside of its frame".to_string()
         })?;
-        for row in [body.first, body.result, body.result_flow, body.first_flow] {
+        for row in [body.first, body.result] {
             fixed_rows(plan, row, body.width)?;
         }
+        for row in [body.result_flow, body.first_flow] {
+            flow_rows(plan, row, body.width)?;
+        }
     }
+    queries::check::has_choices(&plan.kernels, plan.choices)?;
+    require(plan.choices < 1 << 31, || format!("{} rows of choices", plan.choices))?;
     fixed_rows(plan, plan.root, 1)?;
-    fixed_rows(plan, plan.root_flow, 1)?;
+    flow_rows(plan, plan.root_flow, 1)?;
     let launches = plan.loops.iter().flat_map(|body| body.forward.iter().chain(&body.backward));
     let steps = plan.forward.iter().chain(&plan.backward);
     let mut outside = Vec::new();
@@ -60,6 +66,14 @@ fn fixed_rows(plan: &FlowPlan, row: u32, width: u32) -> Checked {
     })
 }
 
+/// Fixed rows of a flow, or the row of a choice.
+fn flow_rows(plan: &FlowPlan, row: u32, width: u32) -> Checked {
+    if plan.choices == 0 {
+        return fixed_rows(plan, row, width);
+    }
+    require(row < plan.choices, || format!("row {row} is beyond the {} of choices", plan.choices))
+}
+
 fn check_kernel(kernel: &FlowKernel) -> Result<(), String> {
     match kernel {
         // A sum of no flows is 0.
@@ -74,10 +88,11 @@ fn check_kernel(kernel: &FlowKernel) -> Result<(), String> {
             let chunk = stage.chunk > 0 && stage.chunk <= stage.inputs && whole;
             if tile && vectors && distinct && chunk { Ok(()) } else { Err("its schedule is not possible".to_string()) }
         }
-        FlowKernel::Mixing { width, inputs } => kernel_sizes(&Kernel::Mixing { width: *width, inputs: *inputs }),
+        FlowKernel::Mixing { width, inputs, .. } => kernel_sizes(&Kernel::Mixing { width: *width, inputs: *inputs }),
         FlowKernel::Kronecker { widths } => kernel_sizes(&Kernel::Kronecker { widths: widths.clone() }),
         FlowKernel::Table { width } if *width > 0 => Ok(()),
         FlowKernel::Table { .. } => Err("it has no units".to_string()),
+        FlowKernel::Posterior { .. } | FlowKernel::Max(_) | FlowKernel::Choice(_) => queries::check::kernel(kernel),
     }
 }
 
@@ -144,11 +159,12 @@ pub fn length(shape: &ParameterShape) -> usize {
     sizes.iter().fold(1, |length, &size| length.saturating_mul(size))
 }
 
-struct Records<'a> {
+/// What the records of a plan are checked against.
+pub(crate) struct Records<'a> {
     plan: &'a FlowPlan,
-    layout: &'a FlowLayout,
+    pub(crate) layout: &'a FlowLayout,
     stage: &'a Plan,
-    checker: Checker<'a>,
+    pub(crate) checker: Checker<'a>,
     counts: BTreeMap<u32, &'a ParameterShape>,
 }
 
@@ -166,12 +182,14 @@ impl Records<'_> {
         }
         rows.check()?;
         match kernel {
-            FlowKernel::Stage(_) | FlowKernel::Mixing { .. } => {
-                let count = |index: u32| self.layout.tables[table + index as usize * member + 2];
+            FlowKernel::Stage(StageFlow { counted, .. }) | FlowKernel::Mixing { counted, .. } => {
+                let count =
+                    |index: u32| if *counted { self.layout.tables[table + index as usize * member + 2] } else { index };
                 check_groups(groups.chunks_exact(2).map(|group| [group[0], group[1]]), launch.members, &count)
             }
             FlowKernel::Table { width } => self.tables(groups, launch, *width),
-            FlowKernel::Layer(_) | FlowKernel::Kronecker { .. } => Ok(()),
+            FlowKernel::Posterior { .. } => queries::check::posterior_groups(groups, launch, &self.layout.tables),
+            FlowKernel::Layer(_) | FlowKernel::Kronecker { .. } | FlowKernel::Max(_) | FlowKernel::Choice(_) => Ok(()),
         }
     }
 
@@ -200,7 +218,7 @@ impl Records<'_> {
                 parts.iter().try_for_each(|&row| part(row, before, false))?;
                 self.checker.inputs(inputs, before, &(0..1))
             }
-            FlowKernel::Mixing { width, inputs } => {
+            FlowKernel::Mixing { width, inputs, counted } => {
                 let units = u64::from(*width);
                 part(record[0], units, false)?;
                 part(record[3], units, false)?;
@@ -212,13 +230,19 @@ impl Records<'_> {
                     *shape == ParameterShape::Mixing { width: *width as usize, inputs: *inputs as usize }
                 };
                 self.checker.weights(record[1], Layout::Mixing, fits)?;
-                self.counted(record[2], fits)
+                if *counted { self.counted(record[2], fits) } else { Ok(()) }
             }
             FlowKernel::Kronecker { widths } => {
                 part(record[0], width_of(&Kernel::Kronecker { widths: widths.clone() }), false)?;
                 record[1..].iter().zip(widths).try_for_each(|(&row, &width)| part(row, u64::from(width), true))
             }
             FlowKernel::Table { width } => part(record[0], u64::from(*width), false),
+            FlowKernel::Posterior { width, .. } => {
+                part(record[0], u64::from(*width), false)?;
+                queries::check::posterior(self, kernel, record)
+            }
+            FlowKernel::Max(kernel) => queries::check::max(self, kernel, record, rows),
+            FlowKernel::Choice(kernel) => queries::check::choice(self, kernel, record, rows),
         }
     }
 
@@ -230,7 +254,7 @@ impl Records<'_> {
                     && *inputs as u64 == u64::from(stage.inputs))
         };
         self.checker.weights(record[1], Layout::Transposed { tile: stage.tile }, fits)?;
-        self.counted(record[2], fits)
+        if stage.counted { self.counted(record[2], fits) } else { Ok(()) }
     }
 
     fn counted(&self, offset: u32, fits: impl Fn(&ParameterShape) -> bool) -> Checked {

@@ -8,6 +8,7 @@ use super::table::{ROWS, TableFlowConfig, table_flow_kernel};
 use crate::kronecker::KroneckerConfig;
 use crate::launch::{Config, Layout, Memory, argument, grid, list};
 use crate::operand::PlaceLaunch;
+use crate::queries::launch::{Answers, QueryConfig};
 use cubecl::client::Client;
 use cubecl::server::Handle;
 use danaus_artifact::flow_plan::{FlowKernel, StageFlow};
@@ -26,6 +27,8 @@ pub enum FlowConfig {
     Kronecker(KroneckerConfig),
     /// See [`super::table`].
     Table(TableFlowConfig),
+    /// See [`crate::queries`].
+    Query(QueryConfig),
 }
 
 impl FlowConfig {
@@ -34,9 +37,11 @@ impl FlowConfig {
         match kernel {
             FlowKernel::Layer(kernel) => FlowConfig::Layer(Config::new(kernel, members, layout)),
             FlowKernel::Stage(stage) => FlowConfig::Stage(stage_config(stage, kernel.record_len().0, layout)),
-            FlowKernel::Mixing { width, inputs } => {
-                FlowConfig::Mixing(MixingFlowConfig { width: *width as usize, inputs: *inputs as usize })
-            }
+            FlowKernel::Mixing { width, inputs, counted } => FlowConfig::Mixing(MixingFlowConfig {
+                width: *width as usize,
+                inputs: *inputs as usize,
+                counted: *counted,
+            }),
             FlowKernel::Kronecker { widths } => {
                 FlowConfig::Kronecker(KroneckerConfig { widths: widths.iter().map(|&width| width as usize).collect() })
             }
@@ -44,6 +49,11 @@ impl FlowConfig {
                 let width = *width as usize;
                 FlowConfig::Table(TableFlowConfig { width, rows: ROWS.min(width.div_ceil(layout.units)) })
             }
+            FlowKernel::Posterior { width, values, tile } => {
+                FlowConfig::Query(QueryConfig::posterior([*width, *values, *tile], layout))
+            }
+            FlowKernel::Max(kernel) => FlowConfig::Query(QueryConfig::max(kernel)),
+            FlowKernel::Choice(kernel) => FlowConfig::Query(QueryConfig::choice(kernel)),
         }
     }
 
@@ -53,6 +63,7 @@ impl FlowConfig {
             FlowConfig::Layer(config) => config.scratch() * layout.lanes,
             FlowConfig::Stage(config) => config.scratch(),
             FlowConfig::Mixing(_) | FlowConfig::Kronecker(_) | FlowConfig::Table(_) => 0,
+            FlowConfig::Query(config) => config.scratch(),
         }
     }
 
@@ -60,7 +71,7 @@ impl FlowConfig {
     ///
     /// # Safety
     /// The launch must have been checked, and the buffers must have the sizes the plan and the layout demand.
-    pub unsafe fn launch(&self, client: &Client, memory: &Memory, counts: &Handle, placed: Placed) {
+    pub unsafe fn launch(&self, client: &Client, memory: &Memory, counts: &Handle, answers: &Answers, placed: Placed) {
         let Placed { table, members, groups, kernel: _ } = placed;
         let layout = memory.layout;
         let place = || PlaceLaunch::new(table, members, 0, 0, layout.vectors as u32);
@@ -72,6 +83,7 @@ impl FlowConfig {
         unsafe {
             match self {
                 FlowConfig::Layer(config) => config.launch(client, memory, [table, members, 0, 0]),
+                FlowConfig::Query(config) => config.launch(client, memory, answers, placed),
                 FlowConfig::Stage(c) => stage_flow_kernel::launch_unchecked(
                     client,
                     count,
@@ -146,6 +158,7 @@ pub(crate) fn stage_config(stage: &StageFlow, record: usize, layout: Layout) -> 
         together: together(stage),
         vectors: (stage.vectors as usize).min(layout.tile),
         lanes: layout.lanes,
+        counted: stage.counted,
         count_outputs,
         count_vectors,
     }

@@ -20,6 +20,8 @@ pub struct LoopRows {
     rescaled: u32,
     /// First row of the pair of root flows.
     root_flows: u32,
+    /// Rows of a root flow: the width of the carry, or one if units are chosen.
+    flow_rows: u32,
 }
 
 impl LoopRows {
@@ -51,8 +53,9 @@ impl LoopRows {
         self.frames + iteration % self.segment * body.frame_rows
     }
 
-    fn root_flow(&self, body: &FlowLoop, iteration: u32) -> u32 {
-        if iteration + 1 == body.steps { body.result_flow } else { self.root_flows + iteration % 2 * body.width }
+    /// The row of the flow of the body's root of an iteration.
+    pub fn root_flow(&self, body: &FlowLoop, iteration: u32) -> u32 {
+        if iteration + 1 == body.steps { body.result_flow } else { self.root_flows + iteration % 2 * self.flow_rows }
     }
 
     fn carry_flow(&self, body: &FlowLoop, iteration: u32) -> u32 {
@@ -91,6 +94,8 @@ pub struct Placed {
 pub struct FlowLayout {
     /// Rows of the arena.
     pub rows: u32,
+    /// Rows of the choices.
+    pub choices: u32,
     /// The rows of loops.
     pub loops: Vec<LoopRows>,
     /// All records.
@@ -115,6 +120,7 @@ impl FlowLayout {
             next = next.saturating_add(rows);
             u32::try_from(first).unwrap_or(u32::MAX)
         };
+        let mut choices = plan.choices;
         let mut loops = Vec::with_capacity(plan.loops.len());
         for (body, &segment) in plan.loops.iter().zip(&segments.0) {
             let width = u64::from(body.width);
@@ -123,8 +129,10 @@ impl FlowLayout {
                 frames: take(u64::from(segment) * u64::from(body.frame_rows)),
                 carries: take(u64::from(body.steps.div_ceil(segment) - 1) * width),
                 rescaled: take(body.rescalings(segment) * width),
-                root_flows: take(2 * width),
+                root_flows: if plan.choices > 0 { choices } else { take(2 * width) },
+                flow_rows: if plan.choices > 0 { 1 } else { body.width },
             });
+            choices = if plan.choices > 0 { choices.saturating_add(2) } else { 0 };
         }
         let rows = u32::try_from(next).ok().filter(|&rows| rows < 1 << 31).ok_or_else(too_large)?;
         if words(plan) >= MOST_WORDS {
@@ -138,7 +146,7 @@ impl FlowLayout {
         };
         let loops_forward = place_loops(|body| &body.forward);
         let loops_backward = place_loops(|body| &body.backward);
-        Ok(FlowLayout { rows, loops, tables, forward, backward, loops_forward, loops_backward })
+        Ok(FlowLayout { rows, choices, loops, tables, forward, backward, loops_forward, loops_backward })
     }
 
     /// All launches.

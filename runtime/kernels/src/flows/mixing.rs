@@ -18,6 +18,8 @@ pub struct MixingFlowConfig {
     pub width: usize,
     /// Number of parts.
     pub inputs: usize,
+    /// Whether the flows of the weights are counted.
+    pub counted: bool,
 }
 
 /// See the module's documentation. A work item is (group of members that share weights, run of units).
@@ -61,7 +63,9 @@ pub fn mixing_flow_kernel<N: Size>(
                         arena[(below + h) * vectors + v] = through;
                         sum += total::<N>(through);
                     }
-                    counts[count + h * c.inputs + k] += sum;
+                    if comptime!(c.counted) {
+                        counts[count + h * c.inputs + k] += sum;
+                    }
                 }
             }
         }

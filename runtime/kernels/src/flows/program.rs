@@ -17,6 +17,7 @@ use crate::error::KernelError;
 use crate::launch::{Layout, Memory, argument, grid};
 use crate::pack::unpack_counts;
 use crate::program::{FLUSH, Stats, check_memory};
+use crate::queries::launch::Answers;
 use crate::rescale::restore_kernel;
 use crate::validate::arrays;
 use cubecl::Device;
@@ -36,9 +37,9 @@ const SESSIONS: usize = 2;
 
 /// A flow plan with its parameters on a device.
 pub struct FlowProgram {
-    plan: Arc<FlowPlan>,
+    pub(crate) plan: Arc<FlowPlan>,
     signature: Arc<Plan>,
-    client: Client,
+    pub(crate) client: Client,
     packed: Option<Handle>,
     counts: Handle,
     /// Counts of earlier batches, in double precision.
@@ -46,12 +47,12 @@ pub struct FlowProgram {
     /// Whether the counts are those of a batch.
     is_counted: bool,
     /// Number of values of every variable.
-    values: Vec<u32>,
+    pub(crate) values: Vec<u32>,
     units: usize,
     /// Bytes that the buffers of a session may take.
     limit: u64,
     /// The latest last.
-    sessions: Vec<FlowSession>,
+    pub(crate) sessions: Vec<FlowSession>,
     compiled: HashSet<(FlowConfig, usize, usize)>,
     /// The loops that are chains.
     chains: Vec<Option<ChainParameters>>,
@@ -62,11 +63,13 @@ pub struct FlowProgram {
 }
 
 /// The buffers and kernels for one size of batch.
-struct FlowSession {
+pub(crate) struct FlowSession {
     batch: usize,
     segments: Segments,
-    layout: FlowLayout,
-    memory: Memory,
+    pub(crate) layout: FlowLayout,
+    pub(crate) memory: Memory,
+    /// Where the answers of a query are written.
+    pub(crate) answers: Answers,
     offsets: Handle,
     configs: BTreeMap<(u32, u32), FlowConfig>,
     /// The loops that are computed as chains.
@@ -220,7 +223,7 @@ impl FlowProgram {
         self.queued()
     }
 
-    fn check_evidence(&self, evidence: &[u32], rows: usize) -> Result<(), KernelError> {
+    pub(crate) fn check_evidence(&self, evidence: &[u32], rows: usize) -> Result<(), KernelError> {
         let variables = self.values.len();
         if evidence.len() != variables * rows {
             let found = evidence.len();
@@ -237,7 +240,7 @@ impl FlowProgram {
     }
 
     /// Makes the buffers for a batch and compiles the kernels for its layout.
-    fn prepare(&mut self, batch: usize) -> Result<(), KernelError> {
+    pub(crate) fn prepare(&mut self, batch: usize) -> Result<(), KernelError> {
         if let Some(index) = self.sessions.iter().position(|session| session.batch == batch) {
             let session = self.sessions.remove(index);
             self.sessions.push(session);
@@ -279,13 +282,14 @@ impl FlowProgram {
         let packed = self.packed.clone().expect("parameters were given");
         let evidence = tables.clone();
         let memory = Memory { layout: lanes, arena, scratch, packed, tables, evidence };
+        let answers = Answers::none(&memory.tables);
         self.stats.bytes = [&memory.arena, &memory.scratch, &memory.packed, &memory.tables, &self.counts]
             .iter()
             .map(|handle| handle.size_in_used())
             .sum();
         self.stats.bytes += self.chains.iter().flatten().map(ChainParameters::bytes).sum::<u64>();
         self.stats.bytes += chains.iter().flatten().map(ChainSession::bytes).sum::<u64>();
-        let session = FlowSession { batch, segments, layout, memory, offsets, configs, chains };
+        let session = FlowSession { batch, segments, layout, memory, answers, offsets, configs, chains };
         self.compile(&session)?;
         self.compile_chains(&session)?;
         self.sessions.push(session);
@@ -339,7 +343,7 @@ impl FlowProgram {
             let start = Instant::now();
             let nothing = Placed { kernel: 0, table: 0, members: 0, groups: 0 };
             // SAFETY: no members, hence no access.
-            unsafe { config.launch(&self.client, &session.memory, &self.counts, nothing) };
+            unsafe { config.launch(&self.client, &session.memory, &self.counts, &session.answers, nothing) };
             self.wait().map_err(|error| KernelError::Device(format!("{error} (while compiling {config:?})")))?;
             self.stats.compile_seconds += start.elapsed().as_secs_f64();
             self.stats.kernels += 1;
@@ -348,15 +352,7 @@ impl FlowProgram {
     }
 
     fn passes(&mut self, session: &mut FlowSession, evidence: &[u32], rows: usize) -> Result<Vec<f64>, KernelError> {
-        let samples = session.memory.layout.samples();
-        let mut padded = vec![0; self.values.len().max(1) * samples];
-        for (variable, indices) in evidence.chunks_exact(rows).enumerate() {
-            let to = &mut padded[variable * samples..][..samples];
-            to[..rows].copy_from_slice(indices);
-            to[rows..].fill(self.values[variable]);
-        }
-        check_memory(&self.client, padded.len() as u64 * 4, "the evidence")?;
-        session.memory.evidence = self.client.create_from_slice(u32::as_bytes(&padded));
+        self.put_evidence(session, evidence, rows)?;
         let mut in_linear_space = session.chains.iter().any(Option::is_some);
         if in_linear_space {
             let failed = zeros::<f32>(&self.client, CHUNK);
@@ -366,6 +362,9 @@ impl FlowProgram {
             in_linear_space = f32::from_bytes(&read).iter().all(|&failed| failed == 0.0);
             self.stats.in_linear_space += u64::from(in_linear_space);
             self.stats.relapses += u64::from(!in_linear_space);
+            if !in_linear_space {
+                session.offsets = zeros::<f64>(&self.client, session.memory.layout.samples());
+            }
         }
         if !in_linear_space {
             self.forward(session, None)?;
@@ -373,8 +372,33 @@ impl FlowProgram {
         let result = self.log_likelihoods(session);
         self.seed(session, rows)?;
         self.backward(session, in_linear_space)?;
+        self.read_values(result, rows)
+    }
+
+    /// Reads the values of the root.
+    pub(crate) fn read_values(&self, result: Handle, rows: usize) -> Result<Vec<f64>, KernelError> {
         let bytes = self.client.read_one(result).map_err(|error| KernelError::Device(format!("{error:?}")))?;
         Ok(f64::from_bytes(&bytes)[..rows].to_vec())
+    }
+
+    /// Puts evidence `[variables][rows]` on the device, and starts the offsets afresh.
+    pub(crate) fn put_evidence(
+        &mut self,
+        session: &mut FlowSession,
+        evidence: &[u32],
+        rows: usize,
+    ) -> Result<(), KernelError> {
+        let samples = session.memory.layout.samples();
+        let mut padded = vec![0; self.values.len().max(1) * samples];
+        for (variable, indices) in evidence.chunks_exact(rows).enumerate() {
+            let to = &mut padded[variable * samples..][..samples];
+            to[..rows].copy_from_slice(indices);
+            to[rows..].fill(self.values[variable]);
+        }
+        check_memory(&self.client, padded.len() as u64 * 4, "the evidence")?;
+        session.memory.evidence = self.client.create_from_slice(u32::as_bytes(&padded));
+        session.offsets = zeros::<f64>(&self.client, samples);
+        Ok(())
     }
 
     fn update_chains(&mut self, session: &FlowSession) {
@@ -386,9 +410,8 @@ impl FlowProgram {
     }
 
     /// The forward pass; with chains in linear space if there is a buffer that becomes positive if they fail.
-    fn forward(&mut self, session: &mut FlowSession, failed: Option<&Handle>) -> Result<(), KernelError> {
+    pub(crate) fn forward(&mut self, session: &FlowSession, failed: Option<&Handle>) -> Result<(), KernelError> {
         let plan = self.plan.clone();
-        session.offsets = zeros::<f64>(&self.client, session.memory.layout.samples());
         for (step, placed) in plan.forward.iter().zip(&session.layout.forward) {
             match (step, placed) {
                 (FlowStep::Loop(index), _) => {
@@ -445,7 +468,7 @@ impl FlowProgram {
     }
 
     /// Forward iterations of a loop. `is_first` says that they are not computed again.
-    fn iterate(
+    pub(crate) fn iterate(
         &mut self,
         session: &FlowSession,
         index: usize,
@@ -520,7 +543,7 @@ impl FlowProgram {
     }
 
     /// The root's values with the offsets, not read yet.
-    fn log_likelihoods(&mut self, session: &FlowSession) -> Handle {
+    pub(crate) fn log_likelihoods(&mut self, session: &FlowSession) -> Handle {
         let layout = session.memory.layout;
         let (count, dim) = grid(layout);
         let result = self.client.empty(layout.samples() * 8);
@@ -544,7 +567,7 @@ impl FlowProgram {
     }
 
     /// The flow of the root: 1 for each row, 0 for those that fill up the batch.
-    fn seed(&mut self, session: &FlowSession, rows: usize) -> Result<(), KernelError> {
+    pub(crate) fn seed(&mut self, session: &FlowSession, rows: usize) -> Result<(), KernelError> {
         let layout = session.memory.layout;
         let (count, dim) = grid(layout);
         let mut weights = vec![0.0f32; layout.samples()];
@@ -567,7 +590,7 @@ impl FlowProgram {
         self.queued()
     }
 
-    fn backward(&mut self, session: &FlowSession, in_linear_space: bool) -> Result<(), KernelError> {
+    pub(crate) fn backward(&mut self, session: &FlowSession, in_linear_space: bool) -> Result<(), KernelError> {
         let plan = self.plan.clone();
         for (step, placed) in plan.backward.iter().zip(&session.layout.backward) {
             match (step, placed) {
@@ -604,10 +627,10 @@ impl FlowProgram {
         Ok(())
     }
 
-    fn launch(&mut self, session: &FlowSession, placed: Placed) -> Result<(), KernelError> {
+    pub(crate) fn launch(&mut self, session: &FlowSession, placed: Placed) -> Result<(), KernelError> {
         let config = &session.configs[&(placed.kernel, placed.members)];
         // SAFETY: the launch was checked, and the buffers were made for the plan and this layout.
-        unsafe { config.launch(&self.client, &session.memory, &self.counts, placed) };
+        unsafe { config.launch(&self.client, &session.memory, &self.counts, &session.answers, placed) };
         self.queued()
     }
 
@@ -625,6 +648,6 @@ impl FlowProgram {
 }
 
 /// A buffer of zeros; never empty, for empty buffers cannot be bound.
-fn zeros<T>(client: &Client, length: usize) -> Handle {
+pub(crate) fn zeros<T>(client: &Client, length: usize) -> Handle {
     client.create_from_slice(&vec![0u8; (length * size_of::<T>()).max(64)])
 }

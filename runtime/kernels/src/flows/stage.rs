@@ -59,6 +59,8 @@ pub struct StageFlowConfig {
     pub vectors: usize,
     /// Samples in a vector.
     pub lanes: usize,
+    /// Whether the flows of the weights are counted.
+    pub counted: bool,
     /// Outputs in a register tile of counts.
     pub count_outputs: usize,
     /// Vectors of inputs in a register tile of counts.
@@ -308,8 +310,10 @@ fn exact<N: Size>(
                 let flowing = flow.greater_than(&Vector::new(0.0));
                 let through = exp_bounded::<N>(Vector::<f32, N>::new(weight).ln() + s - t);
                 below += select_many(flowing, flow * through, Vector::new(0.0));
-                let count = select_many(flowing, flow * exp_bounded::<N>(s - t), Vector::new(0.0));
-                counts[count_index(tables, block, o, i, c)] += total::<N>(count);
+                if comptime!(c.counted) {
+                    let count = select_many(flowing, flow * exp_bounded::<N>(s - t), Vector::new(0.0));
+                    counts[count_index(tables, block, o, i, c)] += total::<N>(count);
+                }
             }
         }
         arena[(tables[block.record + 4] as usize + h) * vectors + v] = below;
@@ -483,10 +487,12 @@ fn flow_block<N: Size>(
             flow_tile::<N>(arena, scratch, packed, tables, place, block, i, slice, c);
         }
     }
-    transpose::<N>(scratch, block, c);
-    for x in 0..comptime!(c.columns().div_ceil(c.count_vectors)) {
-        for o in 0..comptime!(c.outputs.div_ceil(c.count_outputs)) {
-            count_tile::<N>(counts, &*scratch, tables, block, o * c.count_outputs, x * c.count_vectors, c);
+    if comptime!(c.counted) {
+        transpose::<N>(scratch, block, c);
+        for x in 0..comptime!(c.columns().div_ceil(c.count_vectors)) {
+            for o in 0..comptime!(c.outputs.div_ceil(c.count_outputs)) {
+                count_tile::<N>(counts, &*scratch, tables, block, o * c.count_outputs, x * c.count_vectors, c);
+            }
         }
     }
     #[unroll]

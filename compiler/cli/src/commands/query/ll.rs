@@ -58,7 +58,7 @@ pub fn run(arguments: &LogLikelihood) -> Result<(), Failure> {
     if arguments.reference {
         return by_definition(arguments, &model, &parameters, &*rows);
     }
-    let batch = arguments.data.batch.unwrap_or(session::batch(&model.stats));
+    let batch = arguments.data.batch.unwrap_or(session::usual_batch(&model.plan));
     let mut session = session::open(model.plan, &parameters)?;
     let mut printed = Ok(());
     let mut on_batch = |first: usize, values: &[f64]| {

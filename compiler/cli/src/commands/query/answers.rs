@@ -1,0 +1,175 @@
+//! Answers in files: arrays and tables of probabilities, and of values.
+
+use super::pictures::{self, Shape};
+use crate::failure::Failure;
+use crate::output;
+use danaus_runtime::data::Columns;
+use danaus_runtime::queries::Marginals;
+use danaus_runtime::results::{self, Format};
+use std::io::Write;
+use std::path::Path;
+
+/// What is in a file of answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Numbers.
+    Data(Format),
+    /// A picture.
+    Picture,
+}
+
+/// How a file is written, by the end of its name.
+pub fn form(path: &Path) -> Result<Form, Failure> {
+    if path.extension().is_some_and(|ending| ending == "png") {
+        return Ok(Form::Picture);
+    }
+    Format::of(path).map(Form::Data).ok_or_else(|| {
+        Failure::usage(format!(
+            "`{}`: its name must end with .npy, .npz, .csv or .png, which says how it is written",
+            path.display()
+        ))
+    })
+}
+
+/// Posterior probabilities of some variables, kept until all are there.
+pub struct Probabilities<'a> {
+    columns: &'a Columns,
+    variables: &'a [usize],
+    /// Most values of a variable.
+    values: usize,
+    log_likelihoods: Vec<f64>,
+    /// `[rows][variables][values]`; what a variable does not have is 0, what an impossible row does not have is NaN.
+    probabilities: Vec<f32>,
+}
+
+impl<'a> Probabilities<'a> {
+    /// Nothing yet.
+    pub fn new(columns: &'a Columns, variables: &'a [usize]) -> Self {
+        let values = variables.iter().map(|&variable| columns.missing(variable) as usize).max().unwrap_or(0);
+        Probabilities { columns, variables, values, log_likelihoods: Vec::new(), probabilities: Vec::new() }
+    }
+
+    /// Adds a batch.
+    pub fn add(&mut self, found: &Marginals) {
+        self.log_likelihoods.extend(&found.log_likelihoods);
+        for row in 0..found.log_likelihoods.len() {
+            for &variable in self.variables {
+                let end = self.probabilities.len() + self.values;
+                self.probabilities.extend_from_slice(found.variable(row, variable));
+                self.probabilities.resize(end, 0.0);
+            }
+        }
+    }
+
+    /// Writes all of it.
+    pub fn write(&self, path: &Path, form: Form) -> Result<(), Failure> {
+        let Form::Data(format) = form else { return self.picture(path) };
+        let shape = [self.log_likelihoods.len(), self.variables.len(), self.values];
+        output::write_with(path, |out| match format {
+            Format::Npy => results::array(out, &shape, &self.probabilities),
+            Format::Npz => {
+                let mut archive = results::Archive::new();
+                archive.add("marginals", &shape, &self.probabilities)?;
+                archive.add("log_likelihoods", &shape[..1], &self.log_likelihoods)?;
+                archive.write(out)
+            }
+            Format::Csv => self.table(out),
+        })
+    }
+
+    /// The mean of each variable as the brightness of its cell.
+    fn picture(&self, path: &Path) -> Result<(), Failure> {
+        let shape = Shape::of(self.columns)?;
+        if self.variables.len() != self.columns.len() {
+            return Err(Failure::usage("a picture shows all variables: leave out --of"));
+        }
+        let mean = |(at, all): (usize, &[f32])| {
+            let last = self.columns.missing(at % self.columns.len()).max(2) - 1;
+            let sum: f32 = all.iter().enumerate().map(|(index, probability)| index as f32 * probability).sum();
+            sum / last as f32
+        };
+        let means: Vec<f32> = self.probabilities.chunks_exact(self.values.max(1)).enumerate().map(mean).collect();
+        pictures::write(path, shape, &means)
+    }
+
+    fn table(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        writeln!(out, "row,variable,value,probability")?;
+        let rows = self.probabilities.chunks_exact((self.variables.len() * self.values).max(1));
+        for (row, all) in rows.enumerate() {
+            for (&variable, probabilities) in self.variables.iter().zip(all.chunks_exact(self.values.max(1))) {
+                let name = quoted(&self.columns.name(variable));
+                for index in 0..self.columns.missing(variable) {
+                    let value = self.columns.value(variable, index).expect("it is a value");
+                    writeln!(out, "{row},{name},{value},{}", probabilities[index as usize])?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A field of a table; commas are quoted.
+pub fn quoted(text: &str) -> String {
+    if text.contains(',') { format!("\"{text}\"") } else { text.to_string() }
+}
+
+/// Rows of values as a table that can be read as data. A missing value is empty.
+pub fn values_as_csv(columns: &Columns, rows: &[u32], with_header: bool) -> String {
+    let mut text = String::new();
+    if with_header {
+        let names: Vec<String> = (0..columns.len()).map(|column| quoted(&columns.name(column))).collect();
+        text += &names.join(",");
+        text.push('\n');
+    }
+    for row in rows.chunks_exact(columns.len().max(1)) {
+        let cell = |(column, &index): (usize, &u32)| {
+            columns.value(column, index).map_or(String::new(), |value| value.to_string())
+        };
+        let cells: Vec<String> = row.iter().enumerate().map(cell).collect();
+        text += &cells.join(",");
+        text.push('\n');
+    }
+    text
+}
+
+/// Writes rows of values: an array `[rows, variables]`, an array for each array of variables, or a table. A missing value is -1 or
+/// empty. Or draws them.
+pub fn write_values(path: &Path, form: Form, columns: &Columns, rows: &[u32]) -> Result<(), Failure> {
+    let Form::Data(format) = form else {
+        return pictures::write(path, Shape::of(columns)?, &pictures::brightness(columns, rows));
+    };
+    let width = columns.len().max(1);
+    let value = |(at, &index): (usize, &u32)| columns.value(at % width, index).unwrap_or(-1) as i32;
+    let count = rows.len() / width;
+    output::write_with(path, |out| match format {
+        Format::Npy => {
+            let values: Vec<i32> = rows.iter().enumerate().map(value).collect();
+            results::array(out, &[count, columns.len()], &values)
+        }
+        Format::Npz => {
+            let mut archive = results::Archive::new();
+            let mut first = 0;
+            for array in columns.arrays() {
+                let here = first..first + array.len();
+                let values: Vec<i32> =
+                    rows.iter().enumerate().filter(|(at, _)| here.contains(&(at % width))).map(value).collect();
+                let shape: Vec<usize> = std::iter::once(count).chain(array.shape.iter().copied()).collect();
+                archive.add(&array.name, &shape, &values)?;
+                first = here.end;
+            }
+            archive.write(out)
+        }
+        Format::Csv => out.write_all(values_as_csv(columns, rows, true).as_bytes()),
+    })
+}
+
+/// The values of a row as a JSON object.
+pub fn values_as_json(columns: &Columns, row: &[u32]) -> String {
+    let entry = |(column, &index): (usize, &u32)| {
+        let name = serde_json::to_string(&columns.name(column)).expect("a name is plain data");
+        let value = columns.value(column, index).map_or("null".to_string(), |value| value.to_string());
+        format!("{name}: {value}")
+    };
+    let entries: Vec<String> = row.iter().enumerate().map(entry).collect();
+    format!("{{{}}}", entries.join(", "))
+}

@@ -1,0 +1,233 @@
+//! Posterior probabilities of all variables, from one walk up and one down for each batch; and the distribution of each variable given
+//! those before it.
+
+use super::{QuerySession, evidence};
+use crate::data::Rows;
+use crate::data::memory::MemoryRows;
+use crate::session::SessionError;
+use danaus_kernels::Posteriors;
+use std::ops::ControlFlow;
+
+/// Bytes that the posteriors of a batch take at most, unless one row takes more.
+const BYTES: usize = 128 << 20;
+
+/// Posterior probabilities of some rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Marginals {
+    /// The log-likelihood of each row; `-inf` for an impossible one.
+    pub log_likelihoods: Vec<f64>,
+    /// `[rows][values of all variables, one variable after the other]`. The probabilities of a variable sum to 1; an observed variable
+    /// has its value with probability 1. Those of an impossible row are NaN.
+    pub probabilities: Vec<f32>,
+    /// Where each variable starts in a row, and the length of a row.
+    pub starts: Vec<usize>,
+}
+
+/// What is expected of a variable.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Moments {
+    /// Its mean.
+    pub mean: f64,
+    /// Its variance.
+    pub variance: f64,
+    /// Its entropy, in nats.
+    pub entropy: f64,
+}
+
+impl Marginals {
+    /// Numbers in a row.
+    fn length(&self) -> usize {
+        self.starts.last().copied().unwrap_or(0)
+    }
+
+    /// All probabilities of a row.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.probabilities[row * self.length()..][..self.length()]
+    }
+
+    /// The probabilities of the values of a variable.
+    pub fn variable(&self, row: usize, variable: usize) -> &[f32] {
+        &self.row(row)[self.starts[variable]..self.starts[variable + 1]]
+    }
+
+    /// Mean, variance and entropy (in nats) of a variable, whose values are `low`, `low + 1` and so on.
+    pub fn moments(&self, row: usize, variable: usize, low: i64) -> Moments {
+        let all = self.variable(row, variable);
+        let mut moments = Moments { mean: 0.0, variance: 0.0, entropy: 0.0 };
+        for (index, &probability) in all.iter().enumerate() {
+            let probability = f64::from(probability);
+            moments.mean += probability * index as f64;
+            moments.entropy -= if probability > 0.0 { probability * probability.ln() } else { probability };
+        }
+        for (index, &probability) in all.iter().enumerate() {
+            moments.variance += f64::from(probability) * (index as f64 - moments.mean).powi(2);
+        }
+        moments.mean += low as f64;
+        moments
+    }
+
+    /// Whether the evidence of a row has probability 0.
+    pub fn is_impossible(&self, row: usize) -> bool {
+        self.log_likelihoods[row] == f64::NEG_INFINITY
+    }
+}
+
+impl QuerySession {
+    /// The posterior of every variable given the evidence of each row, batch by batch: the number of the batch's first row and
+    /// what was found. Stops early when told to.
+    ///
+    /// # Panics
+    /// If the session is one of another query.
+    pub fn marginals(
+        &mut self,
+        rows: &dyn Rows,
+        batch: usize,
+        on_batch: &mut dyn FnMut(usize, &Marginals) -> ControlFlow<()>,
+    ) -> Result<(), SessionError> {
+        self.check_variables(rows)?;
+        let starts = self.starts();
+        let length = starts[self.columns.len()];
+        let batch = batch.min(BYTES / (4 * length.max(1))).clamp(1, rows.len().max(1));
+        for first in (0..rows.len()).step_by(batch) {
+            let range = first..rows.len().min(first + batch);
+            let count = range.len();
+            let evidence = evidence(rows, range)?;
+            let found = self.program.posteriors(&evidence, count, batch)?;
+            let mut marginals = Marginals {
+                probabilities: vec![0.0; count * length],
+                log_likelihoods: found.log_likelihoods.clone(),
+                starts: starts.clone(),
+            };
+            for row in 0..count {
+                let observed = |variable: usize| evidence[variable * count + row];
+                self.fill_row(&found, row, observed, &mut marginals);
+            }
+            if on_batch(first, &marginals).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The distribution of every variable given the observed variables before it, in the order of the variables: that of the next symbol
+    /// after each prefix of a row. Of a chain that runs downwards all of them are computed in one walk, so that each takes constant time;
+    /// of other circuits each prefix is a row of its own. The log-likelihoods are those of the whole rows. After an impossible
+    /// prefix probabilities are NaN.
+    ///
+    /// # Panics
+    /// If the session is one of another query.
+    pub fn next(
+        &mut self,
+        rows: &dyn Rows,
+        batch: usize,
+        on_batch: &mut dyn FnMut(usize, &Marginals) -> ControlFlow<()>,
+    ) -> Result<(), SessionError> {
+        self.check_variables(rows)?;
+        if !self.is_chain {
+            return self.next_of_prefixes(rows, batch, on_batch);
+        }
+        let starts = self.starts();
+        let length = starts[self.columns.len()];
+        let batch = batch.min(BYTES / (4 * length.max(1))).clamp(1, rows.len().max(1));
+        for first in (0..rows.len()).step_by(batch) {
+            let range = first..rows.len().min(first + batch);
+            let count = range.len();
+            let evidence = evidence(rows, range)?;
+            let found = self.program.next(&evidence, count, batch)?;
+            let mut marginals = Marginals {
+                probabilities: vec![0.0; count * length],
+                log_likelihoods: found.log_likelihoods.clone(),
+                starts: starts.clone(),
+            };
+            for row in 0..count {
+                for variable in 0..self.columns.len() {
+                    let value = evidence[variable * count + row] as usize;
+                    self.fill_next(&found, row, variable, value, &mut marginals);
+                }
+            }
+            if on_batch(first, &marginals).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The distribution of a variable given those before it; its value adds to the likelihood of the row.
+    fn fill_next(&self, found: &Posteriors, row: usize, variable: usize, value: usize, marginals: &mut Marginals) {
+        let length = marginals.length();
+        let to = &mut marginals.probabilities[row * length..][..length];
+        let range = marginals.starts[variable]..marginals.starts[variable + 1];
+        let flow = |index: usize| f64::from(found.values[index * found.pitch + row]);
+        let total: f64 = range.clone().map(flow).sum();
+        range.clone().for_each(|index| to[index] = (flow(index) / total) as f32);
+        if value < range.len() && total > 0.0 {
+            marginals.log_likelihoods[row] += (flow(range.start + value) / total).ln();
+        }
+    }
+
+    /// Each prefix of each row as a row of its own.
+    fn next_of_prefixes(
+        &mut self,
+        rows: &dyn Rows,
+        batch: usize,
+        on_batch: &mut dyn FnMut(usize, &Marginals) -> ControlFlow<()>,
+    ) -> Result<(), SessionError> {
+        let (starts, variables) = (self.starts(), self.columns.len());
+        let missing: Vec<u32> = (0..variables).map(|column| self.columns.missing(column)).collect();
+        for row in 0..rows.len() {
+            let values = evidence(rows, row..row + 1)?;
+            let prefix = |length: usize| values[..length].iter().chain(&missing[length..]).copied();
+            // The last one is the whole row, for its likelihood.
+            let indices: Vec<u32> = (0..=variables).flat_map(prefix).collect();
+            let prefixes = MemoryRows::from_indices(self.columns.clone(), indices);
+            let mut marginals =
+                Marginals { log_likelihoods: Vec::new(), probabilities: Vec::new(), starts: starts.clone() };
+            let mut variable = 0;
+            self.marginals(&prefixes, batch, &mut |_, found| {
+                for index in 0..found.log_likelihoods.len() {
+                    if variable < variables {
+                        marginals.probabilities.extend_from_slice(found.variable(index, variable));
+                        variable += 1;
+                    } else {
+                        marginals.log_likelihoods.push(found.log_likelihoods[index]);
+                    }
+                }
+                ControlFlow::Continue(())
+            })?;
+            if on_batch(row, &marginals).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where each variable starts in a row of probabilities, and the length of a row.
+    pub fn starts(&self) -> Vec<usize> {
+        let mut starts = vec![0];
+        for column in 0..self.columns.len() {
+            starts.push(starts[column] + self.columns.missing(column) as usize);
+        }
+        starts
+    }
+
+    /// What was found for a row. Flows are rounded in every layer, so that they may add up to a little more or less than 1.
+    fn fill_row(&self, found: &Posteriors, row: usize, observed: impl Fn(usize) -> u32, marginals: &mut Marginals) {
+        let length = marginals.length();
+        let to = &mut marginals.probabilities[row * length..][..length];
+        if marginals.log_likelihoods[row] == f64::NEG_INFINITY {
+            to.fill(f32::NAN);
+            return;
+        }
+        for variable in 0..self.columns.len() {
+            let range = marginals.starts[variable]..marginals.starts[variable + 1];
+            let value = observed(variable) as usize;
+            if value < range.len() {
+                to[range.start + value] = 1.0;
+                continue;
+            }
+            let flow = |index: usize| f64::from(found.values[index * found.pitch + row]);
+            let total: f64 = range.clone().map(flow).sum();
+            range.for_each(|index| to[index] = (flow(index) / total) as f32);
+        }
+    }
+}
