@@ -121,7 +121,7 @@ pub fn start(parameter: &Parameter) -> &'static str {
     match parameter.init {
         Init::Random => "random",
         Init::Given(_) => "given",
-        Init::Indicator { .. } => "indicator",
+        Init::Indicator { .. } | Init::Identity => "indicator",
         Init::CopyOf { .. } => "copy of a factor",
         Init::TableProduct { .. } | Init::WeightProduct { .. } => "product of factors",
     }

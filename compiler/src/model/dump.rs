@@ -68,6 +68,7 @@ fn dump_weights(out: &mut String, weights: &Weights) {
         WeightsInit::Random => String::new(),
         WeightsInit::Given(numbers) => format!(" given [{}]", shortened(numbers)),
         WeightsInit::Indicator(value) => format!(" indicator {value}"),
+        WeightsInit::Identity => " identity".to_string(),
     };
     let shape = match &weights.shape {
         WeightsShape::Table { width, values } => format!("table [{width}, {values}]"),

@@ -1,5 +1,6 @@
 //! Inputs: a variable, a distribution, a table.
 
+use super::attributes::Attributes;
 use super::elaborate::Elaborator;
 use super::names::{are, count, index_count, nearest_help};
 use super::numbers;
@@ -41,8 +42,8 @@ impl<'a> Elaborator<'a> {
             None => Some(rows.unwrap_or(1)),
         };
         let variable = variable?;
-        let width = width?;
         let domain = array_of(&self.variables, variable).array.domain;
+        let width = self.indicator_width(distribution, &attributes, domain, width?)?;
         self.check_domain(distribution, variable, domain)?;
         let table = if distribution.name.value == "indicator" {
             let fixed = attributes.tie.map(|tie| tie.span).or(attributes.weights.map(|(_, span)| span));
@@ -51,8 +52,13 @@ impl<'a> Elaborator<'a> {
                 self.reports.add(Diagnostic::error("attribute.misplaced", message, span, "not for an indicator"));
                 return None;
             }
-            let value = self.literal(distribution, domain, values[0]?)?;
-            self.indicator(width, domain.size(), value, distribution.span)?
+            match values.first() {
+                None => self.identity(width, distribution.span)?,
+                Some(value) => {
+                    let value = self.literal(distribution, domain, (*value)?)?;
+                    self.indicator(width, domain.size(), value, distribution.span)?
+                }
+            }
         } else {
             let given = self.given_table(distribution, attributes.weights, width, domain)?;
             let shape = WeightsShape::Table { width, values: domain.size() };
@@ -89,11 +95,11 @@ impl<'a> Elaborator<'a> {
             self.reports.add(fault.help(help));
             return false;
         }
-        let needed = usize::from(name == "indicator");
-        if distribution.arguments.len() == needed {
+        let most = usize::from(name == "indicator");
+        if distribution.arguments.len() <= most {
             return true;
         }
-        let usage = if needed == 1 { "indicator(x, value)".to_owned() } else { format!("{name}(x)") };
+        let usage = if most == 1 { "indicator(x, value)".to_owned() } else { format!("{name}(x)") };
         let message = format!("this distribution is written `{usage}`");
         let further = count(distribution.arguments.len(), "further argument");
         let label = format!("{further} after the variable");
@@ -112,6 +118,26 @@ impl<'a> Elaborator<'a> {
         let fault = fault.with(declared, format!("declared {} here", domain_text(domain)));
         self.reports.add(fault.help("use `categorical`, or declare the variable `binary`"));
         None
+    }
+
+    /// The width of an indicator of all values is their number; that of others is `width`.
+    fn indicator_width(
+        &mut self,
+        distribution: &Distribution,
+        attributes: &Attributes<'a>,
+        domain: Domain,
+        width: usize,
+    ) -> Option<usize> {
+        if distribution.name.value != "indicator" || !distribution.arguments.is_empty() {
+            return Some(width);
+        }
+        let values = domain.size();
+        if let Some((_, span)) = attributes.width.filter(|_| width != values) {
+            let message = format!("`indicator(x)` has a unit for each value of x, which are {values}, not {width}");
+            self.report_instance(Diagnostic::error("indicator.value", message, span, format!("says {width}")));
+            return None;
+        }
+        Some(values)
     }
 
     fn literal(&mut self, distribution: &'a Distribution, domain: Domain, value: i64) -> Option<usize> {

@@ -15,6 +15,7 @@ pub(super) struct WeightsTable<'a> {
     /// Where the numbers of each were given.
     given_at: Vec<Option<Span>>,
     ties: BTreeMap<&'a str, WeightsId>,
+    /// By width, number of values and value; the largest number stands for all values.
     indicators: BTreeMap<(usize, usize, usize), WeightsId>,
     /// Numbers that have been checked, by place and shape.
     numbers: HashMap<(Span, usize, usize), Option<Arc<[f64]>>>,
@@ -137,7 +138,7 @@ impl<'a> Elaborator<'a> {
                 None
             }
             WeightsInit::Given(_) => Some(()),
-            WeightsInit::Random | WeightsInit::Indicator(_) => {
+            WeightsInit::Random | WeightsInit::Indicator(_) | WeightsInit::Identity => {
                 weights.init = WeightsInit::Given(numbers);
                 self.weights.given_at[known.0 as usize] = Some(span);
                 Some(())
@@ -177,6 +178,19 @@ impl<'a> Elaborator<'a> {
         let name = format!("indicator.{value}.of.{values}{many}");
         let id = self.new_weights(name, WeightsShape::Table { width, values }, None, span)?;
         self.weights.list[id.0 as usize].init = WeightsInit::Indicator(value);
+        self.weights.indicators.insert(key, id);
+        Some(id)
+    }
+
+    /// The table of an indicator of every value: shared by all over equally many.
+    pub fn identity(&mut self, values: usize, span: Span) -> Option<WeightsId> {
+        let key = (values, values, usize::MAX);
+        if let Some(known) = self.weights.indicators.get(&key) {
+            return Some(*known);
+        }
+        let shape = WeightsShape::Table { width: values, values };
+        let id = self.new_weights(format!("indicator.of.{values}"), shape, None, span)?;
+        self.weights.list[id.0 as usize].init = WeightsInit::Identity;
         self.weights.indicators.insert(key, id);
         Some(id)
     }

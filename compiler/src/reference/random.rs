@@ -50,7 +50,7 @@ pub fn random_values_with(circuit: &Circuit, seed: u64, options: RandomOptions) 
                     draw(source, *outputs, *inputs, false);
                 }
             }
-            Init::CopyOf { .. } | Init::Given(_) | Init::Indicator { .. } => {}
+            Init::CopyOf { .. } | Init::Given(_) | Init::Indicator { .. } | Init::Identity => {}
         }
     }
     values

@@ -113,6 +113,9 @@ pub enum Init {
         /// The factors' tensor names and shapes (outputs, inputs).
         sources: Vec<(String, usize, usize)>,
     },
+    /// Log table `0` at value `u` for unit `u`, `-inf` elsewhere: a unit for each value. Never trained, not in parameter
+    /// files.
+    Identity,
 }
 
 impl VariableArray {
@@ -134,7 +137,7 @@ impl Parameter {
         match &self.init {
             Init::Random | Init::Given(_) | Init::CopyOf { .. } | Init::WeightProduct { .. } => true,
             Init::TableProduct { normalize, .. } => *normalize,
-            Init::Indicator { .. } => false,
+            Init::Indicator { .. } | Init::Identity => false,
         }
     }
 }
