@@ -6,8 +6,8 @@
 
 `DANAUS_DATA/debd/NAME/NAME.{train,test}.data.xz` hold rows of 0 and 1, `DANAUS_DATA/binarized_mnist/*{train,test}*.xz` too. The structure
 is that of `examples/chow_liu.pc`, written out by `danaus check --expand`; the weights are computed here from counts, with one added to each cell of
-a joint table of two variables. The float64 reference gives the known value to 1e-6, the kernels
-to one part in a million; else the script fails. Needs numpy.
+a joint table of two variables. The float64 reference gives the known value to 1e-6 and
+the rounding of weights to single precision, the kernels to one part in a million; else the script fails. Needs numpy.
 """
 import glob
 import json
@@ -46,24 +46,24 @@ def unpack(name, part, folder):
 
 
 def structure(program):
-    """The root variable, and for each weight the variables above and below it."""
-    variables, edges, root = {}, {}, None
-    for left, right in re.findall(r"^\s+(region part\[\d+\] =|root)\s+([^=]*?)(?=^\s+(?:region|input|root|\}|//)|\Z|^\})", program, re.M | re.S):
-        part = re.search(r"\d+", left)
-        own = int(re.search(r"leaf\[(\d+)\] \*", right).group(1)) if "*" in right else int(re.search(r"leaf\[(\d+)\]", right).group(1))
-        below = re.findall(r"sum\((leaf|part)\[(\d+)\]\)", right) if "*" in right else []
+    """For the name of each weight the variables above and below it; above the root there is none."""
+    variables, edges = {}, {}
+    text = " ".join(re.sub(r"//[^\n]*", "", program).split())
+    for item in re.split(r" (?=(?:region|input|root) )", text):
+        part = re.match(r"region part\[(\d+)\]", item)
+        if not part and not item.startswith("root"):
+            continue
+        own = int(re.search(r"leaf\[(\d+)\]", item).group(1))
+        below = re.findall(r"sum\( ?(leaf|part)\[(\d+)\] ?\)", item) if "*" in item else []
         below = [int(index) if kind == "leaf" else variables[int(index)] for kind, index in below]
         if part:
-            variables[int(part.group())] = own
-            name = f"part.{part.group()}"
-            first = 1
+            variables[int(part.group(1))] = own
+            names = [f"part.{part.group(1)}.sum{k + 1}" for k in range(len(below))]
+            names = [f"part.{part.group(1)}"] if len(below) == 1 else names
         else:
-            root, name, first = own, "root", 2
-        for position, variable in enumerate(below):
-            single = part and len(below) == 1
-            edges[name if single else f"{name}.sum{position + first}"] = (own, variable)
-        if not part:
+            names = [f"root.sum{k + 2}" for k in range(len(below))]
             edges["root.sum1" if below else "root"] = (None, own)
+        edges.update({name: (own, variable) for name, variable in zip(names, below)})
     return edges
 
 
@@ -114,7 +114,7 @@ def main():
             found = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
             value = float(numpy.mean([float(line.split()[1]) for line in found.splitlines()]))
             print(f"| {name} | {rows.shape[1]} | {KNOWN[name]:.6f} | {single:.6f} | {value:.6f} |", flush=True)
-            assert abs(value - KNOWN[name]) < 1e-6, f"{name}: {value} is not {KNOWN[name]}"
+            assert abs(value - KNOWN[name]) < 1e-6 + 5e-8 * abs(value), f"{name}: {value} is not {KNOWN[name]}"
             assert abs(single - value) < 1e-6 * abs(value), f"{name}: {single} is not {value}"
 
 

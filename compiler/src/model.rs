@@ -58,7 +58,7 @@ pub(crate) use naming::scope_text;
 use naming::{array_of, element, variable_name};
 
 use crate::ast::Span;
-use crate::circuit::VariableArray;
+use crate::circuit::{Family, VariableArray};
 use crate::diagnostic::{Diagnostic, Source};
 use std::sync::Arc;
 
@@ -336,6 +336,8 @@ pub enum WeightsInit {
     Indicator(usize),
     /// Probability 1 for value `u`, for unit `u`.
     Identity,
+    /// Random members of a family, or from a parameter file.
+    Member(Family),
 }
 
 impl Circuit {

@@ -19,6 +19,7 @@ pub mod artifact;
 pub mod data;
 pub mod evaluation;
 pub mod exchange;
+pub mod families;
 pub mod files;
 pub mod memory;
 pub mod numbers;

@@ -161,6 +161,8 @@ impl Reader<'_> {
                 Ok(Init::Given(self.list(Token::CloseBracket, |reader| reader.tokens.float())?))
             }
             "identity" => Ok(Init::Identity),
+            "binomial" => Ok(Init::Member(Family::Binomial)),
+            "logistic" => Ok(Init::Member(Family::Logistic)),
             "indicator" => Ok(Init::Indicator { value: self.tokens.number()? }),
             "copy" => {
                 self.tokens.expect_word("of")?;

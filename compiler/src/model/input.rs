@@ -7,12 +7,12 @@ use super::numbers;
 use super::weights::Given;
 use super::{Scope, UnitId, UnitKind, Variable, WeightsShape, array_of, spans};
 use crate::ast::{Attribute, Distribution, Number, Ref, Span};
-use crate::circuit::Domain;
+use crate::circuit::{Domain, Family};
 use crate::diagnostic::Diagnostic;
 use std::sync::Arc;
 
-const DISTRIBUTIONS: [&str; 3] = ["categorical", "bernoulli", "indicator"];
-const LATER: [&str; 4] = ["binomial", "gaussian", "normal", "logistic"];
+const DISTRIBUTIONS: [&str; 5] = ["categorical", "bernoulli", "indicator", "binomial", "logistic"];
+const LATER: [&str; 2] = ["gaussian", "normal"];
 
 impl<'a> Elaborator<'a> {
     /// Builds an instance of an input.
@@ -60,15 +60,14 @@ impl<'a> Elaborator<'a> {
                 }
             }
         } else {
+            let family = self.family(distribution, &attributes, domain)?;
             let given = self.given_table(distribution, attributes.weights, width, domain)?;
             let shape = WeightsShape::Table { width, values: domain.size() };
-            self.weights_for(
-                attributes.tie,
-                |this| this.automatic_name(Some(instance)),
-                shape,
-                given,
-                distribution.span,
-            )?
+            let known = self.weights.list.len();
+            let name = |this: &Self| this.automatic_name(Some(instance));
+            let id = self.weights_for(attributes.tie, name, shape, given, distribution.span)?;
+            self.belong(id, id.0 as usize == known, family, attributes.tie.map_or(distribution.span, |tie| tie.span))?;
+            id
         };
         let scope = self.single(variable);
         self.add_unit(UnitKind::Input { variable, table }, width, scope, distribution.span)
@@ -118,6 +117,33 @@ impl<'a> Elaborator<'a> {
         let fault = fault.with(declared, format!("declared {} here", domain_text(domain)));
         self.reports.add(fault.help("use `categorical`, or declare the variable `binary`"));
         None
+    }
+
+    /// The family that the tables of a distribution belong to: `Some(None)` if they may be any.
+    fn family(
+        &mut self,
+        distribution: &Distribution,
+        attributes: &Attributes<'a>,
+        domain: Domain,
+    ) -> Option<Option<Family>> {
+        let family = match distribution.name.value.as_str() {
+            "binomial" => Family::Binomial,
+            "logistic" => Family::Logistic,
+            _ => return Some(None),
+        };
+        if let Some((_, span)) = attributes.weights {
+            let message = format!("the table of a {} input follows from few numbers", distribution.name.value);
+            let fault = Diagnostic::error("attribute.misplaced", message, span, "not for this distribution");
+            self.reports
+                .add(fault.help("give probabilities to a `categorical` input, or the table in a parameter file"));
+            return None;
+        }
+        if domain.size() < 2 {
+            let message = format!("`{}` is for variables with at least two values", distribution.name.value);
+            self.report_instance(Diagnostic::error("input.family", message, distribution.span, "only one value"));
+            return None;
+        }
+        Some(Some(family))
     }
 
     /// The width of an indicator of all values is their number; that of others is `width`.

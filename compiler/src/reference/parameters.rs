@@ -104,7 +104,7 @@ impl Resolver<'_> {
     /// The values that a parameter starts with.
     fn initial(&self, parameter: &Parameter, users: &mut Vec<String>) -> Result<Vec<f64>, ReferenceError> {
         match &parameter.init {
-            Init::Random => Err(ReferenceError::MissingParameter { name: parameter.name.clone() }),
+            Init::Random | Init::Member(_) => Err(ReferenceError::MissingParameter { name: parameter.name.clone() }),
             Init::Given(numbers) => Ok(match parameter.shape {
                 ParameterShape::Table { .. } => numbers.iter().map(|p| p.ln()).collect(),
                 ParameterShape::Weight { .. } | ParameterShape::Mixing { .. } => numbers.clone(),

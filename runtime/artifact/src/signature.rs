@@ -116,6 +116,18 @@ pub enum Init {
     /// Log table `0` at value `u` for unit `u`, `-inf` elsewhere: a unit for each value. Never trained, not in parameter
     /// files.
     Identity,
+    /// A table whose rows are random members of a family, from the seed and the parameter's name; it stays in the family when it
+    /// is trained.
+    Member(Family),
+}
+
+/// Families of distributions over the values of a variable; formulas stand at `danaus_runtime::families`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Family {
+    /// Binomial.
+    Binomial,
+    /// Logistic, made discrete.
+    Logistic,
 }
 
 impl VariableArray {
@@ -135,7 +147,7 @@ impl Parameter {
     /// they are computed when parameters are loaded.
     pub fn is_stored(&self) -> bool {
         match &self.init {
-            Init::Random | Init::Given(_) | Init::CopyOf { .. } | Init::WeightProduct { .. } => true,
+            Init::Random | Init::Given(_) | Init::Member(_) | Init::CopyOf { .. } | Init::WeightProduct { .. } => true,
             Init::TableProduct { normalize, .. } => *normalize,
             Init::Indicator { .. } | Init::Identity => false,
         }
