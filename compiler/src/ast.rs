@@ -130,6 +130,8 @@ pub enum ItemKind {
         /// Attributes of the sums in `value` that have none of their own.
         attributes: Vec<Attribute>,
     },
+    /// `regions quad_tree(p) { input categorical width K   sum width K dense   product hadamard }`
+    Regions(Builder),
     /// `root sum(z[0]) tie initial`
     Root {
         /// The root, of width 1.
@@ -137,6 +139,78 @@ pub enum ItemKind {
         /// Attributes of the sums in `value` that have none of their own.
         attributes: Vec<Attribute>,
     },
+}
+
+/// Regions from a builder: how variables are split, and the layers that compute each region.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Builder {
+    /// `regions top = quad_tree(p) ..`: the name of the region of all variables. Without one it becomes the root.
+    pub name: Option<Name>,
+    /// The word, such as `quad_tree`.
+    pub builder: Name,
+    /// What stands in parentheses.
+    pub arguments: Vec<BuilderArgument>,
+    /// The layers in order, from the parts of a region to the region.
+    pub layers: Vec<Layer>,
+    /// All up to the closing parenthesis.
+    pub head: Span,
+}
+
+/// An argument of a builder: a variable, or an option with its name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BuilderArgument {
+    /// `depth` in `depth = 4`; none for a variable.
+    pub name: Option<Name>,
+    /// The variable or the value of the option.
+    pub value: Expr,
+}
+
+/// A layer of a builder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// What it does.
+    pub kind: LayerKind,
+    /// Its attributes.
+    pub attributes: Vec<LayerAttribute>,
+    /// The whole.
+    pub span: Span,
+}
+
+/// The kinds of layer of a builder.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LayerKind {
+    /// `input categorical ..`: the distribution of each variable.
+    Input(Name),
+    /// `sum ..`
+    Sum,
+    /// `product hadamard`
+    Hadamard,
+    /// `product kronecker`
+    Kronecker,
+    /// `mixing ..`: a mixture of the partitions of a region.
+    Mixing,
+}
+
+/// An attribute of a layer of a builder.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LayerAttribute {
+    /// What any sum or input may have.
+    Plain(Attribute),
+    /// `width 64 at depth 0..2, 32 below`
+    WidthByDepth(Vec<WidthCase>, Span),
+    /// `tie by depth`
+    TieBy(Name, Span),
+}
+
+/// A width for some depths.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WidthCase {
+    /// The number of units.
+    pub width: Expr,
+    /// From the first depth to the one after the last; none for all that no other case covers.
+    pub depths: Option<(Expr, Expr)>,
+    /// The whole.
+    pub span: Span,
 }
 
 /// A domain: `categorical(K)`, `binary`, `integer(lo..hi)`, `real`.

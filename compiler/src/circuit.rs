@@ -22,7 +22,7 @@ pub mod read;
 pub mod scope;
 pub mod verify;
 
-pub use danaus_artifact::signature::{Domain, Init, Parameter, ParameterShape, VariableArray};
+pub use danaus_artifact::signature::{Domain, Family, Init, Parameter, ParameterShape, VariableArray};
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -40,6 +40,7 @@ fn kind(token: Token<'_>) -> &'static str {
         token if token.is_reserved() => "reserved",
         Token::Reversed | Token::Untied | Token::Width | Token::Dense | Token::BlockDiagonal => "word",
         Token::Monarch | Token::Tie | Token::Mixing | Token::Weights => "word",
+        Token::At | Token::By | Token::Below | Token::Depth | Token::Product | Token::Hadamard => "word",
         _ => "symbol",
     }
 }
@@ -114,6 +115,16 @@ fn reference(value: &Ref) -> String {
     format!("{}{}", value.name.value, bracketed(&exprs(&value.indices)))
 }
 
+fn builder_head(builder: &Builder) -> String {
+    let argument = |argument: &BuilderArgument| match &argument.name {
+        Some(name) => format!("{} = {}", name.value, expr(&argument.value)),
+        None => expr(&argument.value),
+    };
+    let arguments: Vec<String> = builder.arguments.iter().map(argument).collect();
+    let name = builder.name.as_ref().map_or(String::new(), |name| format!("{} = ", name.value));
+    format!("regions {name}{}({})", builder.builder.value, arguments.join(", "))
+}
+
 struct Dump<'t> {
     source: Option<Lines<'t>>,
     lines: String,
@@ -174,6 +185,7 @@ impl Dump<'_> {
             }
             ItemKind::Input { name, indices: at, .. } => format!("input {}{}", name.value, indices(at)),
             ItemKind::Region { name, indices: at, .. } => format!("region {}{}", name.value, indices(at)),
+            ItemKind::Regions(builder) => builder_head(builder),
             ItemKind::Root { .. } => "root".to_string(),
         };
         self.line(head, Some(item.span));
@@ -181,6 +193,7 @@ impl Dump<'_> {
         self.docs(&item.doc);
         match &item.kind {
             ItemKind::Variable { .. } => {}
+            ItemKind::Regions(builder) => builder.layers.iter().for_each(|layer| self.layer(layer)),
             ItemKind::Input { distribution, attributes, .. } => {
                 let mut arguments = reference(&distribution.variable);
                 for argument in &distribution.arguments {
@@ -223,6 +236,40 @@ impl Dump<'_> {
         self.depth += 1;
         parts.iter().for_each(|part| self.region(part));
         self.depth -= 1;
+    }
+
+    fn layer(&mut self, layer: &Layer) {
+        let head = match &layer.kind {
+            LayerKind::Input(distribution) => format!("layer input {}", distribution.value),
+            LayerKind::Sum => "layer sum".to_string(),
+            LayerKind::Hadamard => "layer product hadamard".to_string(),
+            LayerKind::Kronecker => "layer product kronecker".to_string(),
+            LayerKind::Mixing => "layer mixing".to_string(),
+        };
+        self.line(head, Some(layer.span));
+        self.depth += 1;
+        for attribute in &layer.attributes {
+            match attribute {
+                LayerAttribute::Plain(attribute) => self.attributes(std::slice::from_ref(attribute)),
+                LayerAttribute::WidthByDepth(cases, span) => {
+                    self.line("width by depth", Some(*span));
+                    self.depth += 1;
+                    cases.iter().for_each(|case| self.width_case(case));
+                    self.depth -= 1;
+                }
+                LayerAttribute::TieBy(of, span) => self.line(format!("tie by {}", of.value), Some(*span)),
+            }
+        }
+        self.depth -= 1;
+    }
+
+    fn width_case(&mut self, case: &WidthCase) {
+        let width = expr(&case.width);
+        let line = match &case.depths {
+            Some((from, to)) => format!("{width} at depth {}..{}", expr(from), expr(to)),
+            None => format!("{width} below"),
+        };
+        self.line(line, Some(case.span));
     }
 
     fn attributes(&mut self, attributes: &[Attribute]) {

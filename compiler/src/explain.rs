@@ -12,7 +12,7 @@ macro_rules! chapters {
 }
 
 /// The chapters that contain clauses: path below `spec/` and content.
-pub const CHAPTERS: &[(&str, &str)] = chapters!["syntax.md", "static.md", "semantics.md"];
+pub const CHAPTERS: &[(&str, &str)] = chapters!["syntax.md", "static.md", "builders.md", "semantics.md"];
 
 /// A clause of the specification.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn similar_rules_are_found() {
         assert_eq!(nearest("sintax.brackets").first().map(String::as_str), Some("syntax.bracket"));
-        assert_eq!(nearest("depth").first().map(String::as_str), Some("syntax.depth"));
+        assert_eq!(nearest("synta.depth").first().map(String::as_str), Some("syntax.depth"));
         assert!(nearest("zzzzzzzzzzzzzz").is_empty());
     }
 

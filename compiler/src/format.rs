@@ -7,6 +7,7 @@
 //! The form: four spaces of indentation, an item a line (variables that share a line keep sharing it), at most one
 //! empty line, lines of at most [`LINE_LIMIT`] columns where there is a place to break them.
 
+mod items;
 mod layout;
 mod nodes;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod tests;
 use crate::diagnostic::{Diagnostic, has_errors};
 use crate::lex::{Token, lex};
 use crate::parse::parse;
+pub use items::items;
 use nodes::{Node, Piece, PieceKind};
 
 /// The longest line the formatter makes if it can break it.
@@ -75,6 +77,8 @@ struct Unit<'i> {
 fn units<'i>(pieces: &[Piece<'i>]) -> (Vec<Unit<'i>>, Vec<Lead<'i>>) {
     let mut units = Vec::new();
     let mut lead = Vec::new();
+    // For each open brace whether it holds layers: then a layer begins a unit as an item does elsewhere.
+    let mut braces: Vec<bool> = Vec::new();
     let mut at = 0;
     while at < pieces.len() {
         let piece = &pieces[at];
@@ -88,7 +92,13 @@ fn units<'i>(pieces: &[Piece<'i>]) -> (Vec<Unit<'i>>, Vec<Lead<'i>>) {
             at += 1;
             continue;
         }
-        let end = unit_end(pieces, at);
+        let end = unit_end(pieces, at, braces.last() == Some(&true));
+        let opens = pieces[end - 1].kind == PieceKind::Token(Token::BraceOpen);
+        match first {
+            Token::BraceClose => drop(braces.pop()),
+            _ if opens => braces.push(first == Token::Regions),
+            _ => {}
+        }
         let trail = pieces.get(end).filter(|next| matches!(next.kind, PieceKind::Comment { own_line: false }));
         units.push(Unit {
             lead: std::mem::take(&mut lead),
@@ -97,7 +107,7 @@ fn units<'i>(pieces: &[Piece<'i>]) -> (Vec<Unit<'i>>, Vec<Lead<'i>>) {
             trail: trail.map(|comment| comment.text),
             blank: piece.newlines > 1,
             same_line: piece.newlines == 0,
-            opens: pieces[end - 1].kind == PieceKind::Token(Token::BraceOpen),
+            opens,
         });
         at = end + usize::from(trail.is_some());
     }
@@ -105,7 +115,7 @@ fn units<'i>(pieces: &[Piece<'i>]) -> (Vec<Unit<'i>>, Vec<Lead<'i>>) {
 }
 
 /// One past the last token of the unit that begins at `at`.
-fn unit_end(pieces: &[Piece<'_>], at: usize) -> usize {
+fn unit_end(pieces: &[Piece<'_>], at: usize, in_layers: bool) -> usize {
     let mut end = at + 1;
     if pieces[at].kind == PieceKind::Token(Token::BraceClose) {
         return end;
@@ -116,6 +126,7 @@ fn unit_end(pieces: &[Piece<'_>], at: usize) -> usize {
             PieceKind::Token(Token::BraceOpen) => return at + 2 + offset,
             PieceKind::Token(Token::Use | Token::Circuit | Token::Doc(_) | Token::BraceClose) => break,
             PieceKind::Token(token) if token.starts_item() => break,
+            PieceKind::Token(Token::Sum | Token::Product | Token::Mixing) if in_layers => break,
             PieceKind::Token(_) => end = at + 2 + offset,
         }
     }

@@ -76,6 +76,24 @@ pub enum Token<'i> {
     /// `weights`, a name elsewhere.
     #[token("weights")]
     Weights,
+    /// `at`, a name elsewhere.
+    #[token("at")]
+    At,
+    /// `by`, a name elsewhere.
+    #[token("by")]
+    By,
+    /// `below`, a name elsewhere.
+    #[token("below")]
+    Below,
+    /// `depth`, a name elsewhere.
+    #[token("depth")]
+    Depth,
+    /// `product`, a name elsewhere.
+    #[token("product")]
+    Product,
+    /// `hadamard`, a name elsewhere.
+    #[token("hadamard")]
+    Hadamard,
     /// A name.
     #[regex(r"[A-Za-z_][A-Za-z0-9_]*")]
     Name(&'i str),

@@ -23,3 +23,4 @@ pub mod pipeline;
 pub mod plan;
 pub mod reference;
 pub mod regions;
+pub mod structure;

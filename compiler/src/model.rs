@@ -8,7 +8,8 @@
 //!
 //! # Design
 //!
-//! * `files` loads and parses, `circuits` picks the circuit and multiplies, `elaborate` drives one circuit:
+//! * `files` loads and parses, `circuits` picks the circuit and multiplies, `builders` replaces builders by the items
+//!   they stand for, `elaborate` drives one circuit:
 //!   `declare` (names, shapes, loops), `references` (which instance reads which), `order` (no cycles), then
 //!   `units` (widths, scopes) and `weights` (ties, given numbers), instance by instance in topological order.
 //! * An instance that is wrong becomes *poisoned*: it has no unit, and whoever reads it stays silent.
@@ -18,6 +19,7 @@
 //! Invariant: this module never reads a file and never prints.
 
 mod attributes;
+mod builders;
 mod circuits;
 mod compatible;
 mod declare;
@@ -25,6 +27,7 @@ mod dump;
 mod elaborate;
 mod expression;
 mod files;
+mod freeze;
 mod input;
 mod limits;
 mod lookup;
@@ -45,15 +48,17 @@ mod units;
 mod unused;
 mod weights;
 
+pub use builders::{Built, Origin};
 pub use dump::dump;
 pub use expression::Value;
+pub use freeze::freeze;
 pub use scope::Scope;
 
 pub(crate) use naming::scope_text;
 use naming::{array_of, element, variable_name};
 
 use crate::ast::Span;
-use crate::circuit::VariableArray;
+use crate::circuit::{Family, VariableArray};
 use crate::diagnostic::{Diagnostic, Source};
 use std::sync::Arc;
 
@@ -62,6 +67,28 @@ pub trait Loader {
     /// The text of the file at `path` as written in a `use` line of the file `from` (or as given to
     /// [`check`] if there is none) and its display name. One file must always have the same display name.
     fn load(&mut self, path: &str, from: Option<&str>) -> Result<Source, LoadError>;
+
+    /// Rows of data for a builder. `path` stands in the file `from`; the columns are those of `variables`. Of many rows
+    /// at most `most` are given, evenly spread. The error is a whole sentence for the user.
+    fn observations(
+        &mut self,
+        path: &str,
+        from: &str,
+        variables: &[VariableArray],
+        most: Option<usize>,
+    ) -> Result<Observations, String> {
+        let _ = (from, variables, most);
+        Err(format!("the data {path:?} cannot be read here"))
+    }
+}
+
+/// Rows of data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observations {
+    /// How many.
+    pub rows: usize,
+    /// `[variables][rows]`: value indices; a missing value is the number of values of its variable.
+    pub values: Vec<u32>,
 }
 
 /// Why a file could not be loaded.
@@ -153,6 +180,8 @@ pub struct Circuit {
     pub units: Vec<Unit>,
     /// The root, of width 1.
     pub root: UnitId,
+    /// What the builders of the circuit stand for, in order.
+    pub built: Vec<Built>,
 }
 
 /// An array of variables.
@@ -305,6 +334,10 @@ pub enum WeightsInit {
     Given(Arc<[f64]>),
     /// Probability 1 for one value, for every unit.
     Indicator(usize),
+    /// Probability 1 for value `u`, for unit `u`.
+    Identity,
+    /// Random members of a family, or from a parameter file.
+    Member(Family),
 }
 
 impl Circuit {
@@ -349,7 +382,7 @@ impl Circuit {
 pub fn check(loader: &mut dyn Loader, path: &str, options: &Options) -> Checked {
     let mut reports = reports::Reports::default();
     let program = files::load(loader, path, &mut reports);
-    let model = circuits::resolve(&program, options, &mut reports);
+    let model = circuits::resolve(&program, loader, options, &mut reports);
     let model = if reports.errors() == 0 { model } else { None };
     Checked { sources: program.sources, model, diagnostics: reports.finish() }
 }

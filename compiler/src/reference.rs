@@ -15,6 +15,7 @@
 //! [`flows()`], then `learn` ([`em_step`]), which are `spec/training.md` written in Rust.
 
 mod enumerate;
+pub mod families;
 mod flows;
 mod layers;
 mod learn;

@@ -25,6 +25,7 @@ pub mod artifact;
 pub mod data;
 pub mod evaluation;
 pub mod exchange;
+pub mod families;
 pub mod files;
 pub mod memory;
 #[cfg(feature = "cpu")]

@@ -69,7 +69,7 @@ pub fn run(runner: &Runner, block: &Block) -> Result<(), String> {
     let examples = std::fs::read_dir(runner.root.join("examples")).map_err(|error| error.to_string())?;
     for example in examples.flatten() {
         let path = example.path();
-        if path.extension().is_some_and(|extension| extension == "pc") {
+        if path.extension().is_some_and(|extension| extension == "pc" || extension == "csv") {
             std::fs::copy(&path, scratch.path().join(example.file_name())).map_err(|error| error.to_string())?;
         }
     }

@@ -176,7 +176,7 @@ pub fn parameters(arguments: &ParameterArguments, plan: &Plan) -> Result<Paramet
             let missing: Vec<&str> = plan
                 .parameters
                 .iter()
-                .filter(|parameter| matches!(parameter.init, Init::Random))
+                .filter(|parameter| matches!(parameter.init, Init::Random | Init::Member(_)))
                 .map(|parameter| parameter.name.as_str())
                 .collect();
             if !missing.is_empty() {

@@ -9,7 +9,7 @@ pub mod training;
 use danaus_artifact::container;
 use danaus_artifact::file::Manifest;
 use danaus_artifact::plan::{Loop, Plan, Step};
-use danaus_artifact::signature::{Init, Parameter, ParameterShape, VariableArray};
+use danaus_artifact::signature::{Family, Init, Parameter, ParameterShape, VariableArray};
 use danaus_compiler::plan::stats::Stats;
 
 /// All there is to say.
@@ -125,7 +125,9 @@ pub fn start(parameter: &Parameter) -> &'static str {
     match parameter.init {
         Init::Random => "random",
         Init::Given(_) => "given",
-        Init::Indicator { .. } => "indicator",
+        Init::Indicator { .. } | Init::Identity => "indicator",
+        Init::Member(Family::Binomial) => "random binomial",
+        Init::Member(Family::Logistic) => "random logistic",
         Init::CopyOf { .. } => "copy of a factor",
         Init::TableProduct { .. } | Init::WeightProduct { .. } => "product of factors",
     }

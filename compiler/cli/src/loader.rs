@@ -4,8 +4,10 @@
 //! it, however else it is reached later, so that one file is never loaded twice under two names.
 
 use crate::failure::Failure;
+use danaus_artifact::signature::VariableArray;
 use danaus_compiler::diagnostic::Source;
-use danaus_compiler::model::{LoadError, Loader};
+use danaus_compiler::model::{LoadError, Loader, Observations};
+use danaus_runtime::data::{self, DataError, Kind};
 use danaus_runtime::files::{self, FileError};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -70,6 +72,31 @@ impl Loader for Files {
             Err(error) => Err(LoadError::NotUtf8 { name, offset: error.utf8_error().valid_up_to() }),
         }
     }
+
+    fn observations(
+        &mut self,
+        path: &str,
+        from: &str,
+        variables: &[VariableArray],
+        most: Option<usize>,
+    ) -> Result<Observations, String> {
+        let path = beside(Path::new(from), Path::new(path));
+        observations(&path, variables, most).map_err(|error| error.to_string())
+    }
+}
+
+fn observations(path: &Path, variables: &[VariableArray], most: Option<usize>) -> Result<Observations, DataError> {
+    let data = data::rows(path, &Kind::Table { array: None }, variables)?;
+    let (all, variables) = (data.rows.len(), data.rows.columns().len());
+    let rows = most.map_or(all, |most| most.min(all));
+    let chosen: Vec<usize> = (0..rows).map(|row| (row as u128 * all as u128 / rows as u128) as usize).collect();
+    let mut values = vec![0; rows * variables];
+    if rows == all {
+        data.rows.fill(0..all, &mut values)?;
+    } else {
+        data.rows.fill_rows(&chosen, &mut values)?;
+    }
+    Ok(Observations { rows, values })
 }
 
 /// The text of one file that is not a program.

@@ -69,6 +69,10 @@ fn options(compiled: &Compiled, arguments: &CompileArguments) -> BTreeMap<String
     if let Some(monarch) = &arguments.monarch {
         options.insert("monarch".to_string(), monarch.to_string());
     }
+    let circuits = compiled.model.iter().flat_map(|model| &model.circuits);
+    for origin in circuits.flat_map(|circuit| &circuit.built).filter_map(|built| built.origin.as_ref()) {
+        options.insert(format!("data {}", origin.path), origin.summary());
+    }
     if let Some(model) = compiled.model.as_ref().filter(|model| !model.doc.is_empty()) {
         options.insert(DOC.to_string(), model.doc.join("\n"));
     }

@@ -37,6 +37,8 @@ fn parameters(weights: &Weights) -> Vec<Parameter> {
         WeightsInit::Random => Init::Random,
         WeightsInit::Given(numbers) => Init::Given(numbers.to_vec()),
         WeightsInit::Indicator(value) => Init::Indicator { value: *value },
+        WeightsInit::Identity => Init::Identity,
+        WeightsInit::Member(family) => Init::Member(*family),
     };
     let shapes = shapes(&weights.shape);
     weights

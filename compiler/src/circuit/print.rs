@@ -345,6 +345,9 @@ fn initial(init: &Init) -> String {
         Init::Random => "random".into(),
         Init::Given(_) => unreachable!("given numbers are printed on lines of their own"),
         Init::Indicator { value } => format!("indicator {value}"),
+        Init::Identity => "identity".to_string(),
+        Init::Member(Family::Binomial) => "binomial".to_string(),
+        Init::Member(Family::Logistic) => "logistic".to_string(),
         Init::CopyOf { source, blocks, outputs, inputs } => {
             format!("copy of {}[{blocks}; {outputs}, {inputs}]", parameter_name(source))
         }

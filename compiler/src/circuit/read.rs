@@ -160,6 +160,9 @@ impl Reader<'_> {
                 self.tokens.expect(Token::OpenBracket)?;
                 Ok(Init::Given(self.list(Token::CloseBracket, |reader| reader.tokens.float())?))
             }
+            "identity" => Ok(Init::Identity),
+            "binomial" => Ok(Init::Member(Family::Binomial)),
+            "logistic" => Ok(Init::Member(Family::Logistic)),
             "indicator" => Ok(Init::Indicator { value: self.tokens.number()? }),
             "copy" => {
                 self.tokens.expect_word("of")?;

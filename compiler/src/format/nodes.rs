@@ -99,6 +99,7 @@ fn build_until_close<'i>(pieces: &[Piece<'i>], at: &mut usize, tight: bool) -> V
             }
             Token::ParenClose | Token::BracketClose => break,
             Token::Tie if mixing => word.attribute = true,
+            Token::At | Token::By | Token::Below | Token::Depth | Token::Product | Token::Hadamard => operand = false,
             token if is_contextual(token) => {
                 word.attribute = !operand;
                 operand = word.attribute && matches!(token, Token::Width | Token::Tie | Token::Mixing);
@@ -156,6 +157,12 @@ fn is_contextual(token: Token<'_>) -> bool {
             | Token::Tie
             | Token::Mixing
             | Token::Weights
+            | Token::At
+            | Token::By
+            | Token::Below
+            | Token::Depth
+            | Token::Product
+            | Token::Hadamard
     )
 }
 

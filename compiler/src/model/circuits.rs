@@ -1,12 +1,13 @@
 //! Picks the circuit, sets its parameters, multiplies circuits.
 
-use super::elaborate::elaborate;
+use super::builders;
+use super::elaborate::{elaborate, variables};
 use super::expression::{Evaluator, Setting, Value};
 use super::files::{CircuitId, Program};
 use super::input::domain_text;
 use super::names::nearest_help;
 use super::reports::{Reports, placeless, warning};
-use super::{Circuit, Model, Options, Product, compatible, limits};
+use super::{Circuit, Loader, Model, Options, Product, compatible, limits};
 use crate::ast::{self, CircuitBody, CircuitCall, Expr, Span};
 use crate::diagnostic::Diagnostic;
 use std::cell::Cell;
@@ -21,6 +22,7 @@ type Bindings = Vec<(String, Option<Value>)>;
 struct Context<'p> {
     program: &'p Program,
     reports: &'p mut Reports,
+    loader: &'p mut dyn Loader,
     visited: BTreeSet<CircuitId>,
     /// The circuits that are being resolved.
     stack: Vec<CircuitId>,
@@ -34,8 +36,13 @@ struct Resolved {
 }
 
 /// The model of a program. Every circuit of the main file is checked, also those the main circuit does not use.
-pub(super) fn resolve(program: &Program, options: &Options, reports: &mut Reports) -> Option<Model> {
-    let mut ctx = Context { program, reports, visited: BTreeSet::new(), stack: Vec::new() };
+pub(super) fn resolve(
+    program: &Program,
+    loader: &mut dyn Loader,
+    options: &Options,
+    reports: &mut Reports,
+) -> Option<Model> {
+    let mut ctx = Context { program, reports, loader, visited: BTreeSet::new(), stack: Vec::new() };
     let main = main_circuit(&mut ctx, options);
     let resolved = main.and_then(|main| {
         let bindings = bindings_from_options(&mut ctx, main, options);
@@ -118,7 +125,10 @@ fn instantiate(ctx: &mut Context<'_>, id: CircuitId, bindings: Bindings) -> Opti
     match &ast.body {
         CircuitBody::Items(_) if ctx.program.files[id.file].is_damaged => None,
         CircuitBody::Items(_) => {
-            let circuit = elaborate(ast, settings, ctx.reports)?;
+            let circuit = match builders::has_builders(ast) {
+                true => with_builders(ctx, id, ast, settings)?,
+                false => elaborate(ast, settings, ctx.reports)?,
+            };
             Some(Resolved { circuits: vec![circuit], product: None })
         }
         CircuitBody::Product { factors, untied } => {
@@ -128,6 +138,18 @@ fn instantiate(ctx: &mut Context<'_>, id: CircuitId, bindings: Bindings) -> Opti
             resolved
         }
     }
+}
+
+/// A circuit with builders, which are replaced by what they stand for.
+fn with_builders(ctx: &mut Context<'_>, id: CircuitId, ast: &ast::Circuit, settings: Vec<Setting>) -> Option<Circuit> {
+    let (variables, faulty, settings) = variables(ast, settings, ctx.reports);
+    let file = &ctx.program.sources[id.file].name;
+    let (variables, faulty) = (&variables, &faulty);
+    let builders =
+        builders::Context { variables, faulty, settings: &settings, reports: ctx.reports, loader: ctx.loader, file };
+    let built = builders::build(ast, builders)?;
+    let circuit = elaborate(&builders::replace(ast, &built), settings, ctx.reports)?;
+    Some(Circuit { built, ..circuit })
 }
 
 fn settings(ctx: &mut Context<'_>, ast: &ast::Circuit, bindings: Bindings) -> Vec<Setting> {

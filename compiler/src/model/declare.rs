@@ -11,6 +11,16 @@ use crate::diagnostic::Diagnostic;
 const REGION: &str = "an input or region";
 
 impl<'a> Elaborator<'a> {
+    /// Declares the variables alone.
+    pub fn declare_variables(&mut self) {
+        let items: &'a [Item] = self.items;
+        for item in items {
+            if let ItemKind::Variable { name, shape, domain } = &item.kind {
+                self.declare_variable(item, name, shape, domain);
+            }
+        }
+    }
+
     /// Declares everything; gives the item of the root.
     pub fn declare(&mut self) -> Option<&'a Item> {
         let mut roots = Vec::new();
@@ -21,6 +31,7 @@ impl<'a> Elaborator<'a> {
                 ItemKind::Input { name, indices, .. } | ItemKind::Region { name, indices, .. } => {
                     self.declare_instances(position as u32, name, indices);
                 }
+                ItemKind::Regions(_) => unreachable!("builders are replaced before"),
                 ItemKind::Root { .. } => roots.push(item),
             }
         }

@@ -4,6 +4,7 @@ use super::expression::Value;
 use super::input::domain_text;
 use super::weights::factors_text;
 use super::{Circuit, Model, Unit, UnitId, UnitKind, Weights, WeightsInit, WeightsShape};
+use crate::circuit::Family;
 use std::fmt::Write;
 
 /// The model as text: settings, variables, weights, then every unit vector with its width and scope.
@@ -68,6 +69,9 @@ fn dump_weights(out: &mut String, weights: &Weights) {
         WeightsInit::Random => String::new(),
         WeightsInit::Given(numbers) => format!(" given [{}]", shortened(numbers)),
         WeightsInit::Indicator(value) => format!(" indicator {value}"),
+        WeightsInit::Identity => " identity".to_string(),
+        WeightsInit::Member(Family::Binomial) => " binomial".to_string(),
+        WeightsInit::Member(Family::Logistic) => " logistic".to_string(),
     };
     let shape = match &weights.shape {
         WeightsShape::Table { width, values } => format!("table [{width}, {values}]"),

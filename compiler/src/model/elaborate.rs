@@ -69,29 +69,7 @@ pub(super) fn elaborate(ast: &ast::Circuit, settings: Vec<Setting>, reports: &mu
     let ast::CircuitBody::Items(items) = &ast.body else { return None };
     let before = reports.faults();
     let has_all_values = settings.iter().all(|setting| setting.value.is_some());
-    let mut elaborator = Elaborator {
-        ast,
-        items,
-        reports,
-        settings,
-        loops: Vec::new(),
-        names: BTreeMap::new(),
-        contested: BTreeSet::new(),
-        variables: Vec::new(),
-        variable_names: BTreeMap::new(),
-        symbols: Vec::new(),
-        symbol_names: BTreeMap::new(),
-        declared: Vec::new(),
-        references: Vec::new(),
-        units: Vec::new(),
-        unit_total: 0,
-        scope_total: 0,
-        singles: Vec::new(),
-        weights: WeightsTable::default(),
-        scratch: Vec::new(),
-        steps: 0,
-        is_too_large: false,
-    };
+    let mut elaborator = Elaborator::new(ast, items, settings, reports);
     let root_item = elaborator.declare();
     if elaborator.is_too_large {
         return None;
@@ -108,7 +86,47 @@ pub(super) fn elaborate(ast: &ast::Circuit, settings: Vec<Setting>, reports: &mu
     Some(elaborator.finish(root))
 }
 
+/// The variables of a circuit, the names of those that are faulty, and the settings back.
+pub(super) fn variables(
+    ast: &ast::Circuit,
+    settings: Vec<Setting>,
+    reports: &mut Reports,
+) -> (Vec<Variable>, Vec<String>, Vec<Setting>) {
+    let ast::CircuitBody::Items(items) = &ast.body else { return (Vec::new(), Vec::new(), settings) };
+    let mut elaborator = Elaborator::new(ast, items, settings, reports);
+    elaborator.declare_variables();
+    let faulty = elaborator.variable_names.iter().filter(|(_, variable)| variable.is_none());
+    let faulty = faulty.map(|(name, _)| (*name).to_owned()).collect();
+    (elaborator.variables, faulty, elaborator.settings)
+}
+
 impl<'a> Elaborator<'a> {
+    fn new(ast: &'a ast::Circuit, items: &'a [Item], settings: Vec<Setting>, reports: &'a mut Reports) -> Self {
+        Elaborator {
+            ast,
+            items,
+            reports,
+            settings,
+            loops: Vec::new(),
+            names: BTreeMap::new(),
+            contested: BTreeSet::new(),
+            variables: Vec::new(),
+            variable_names: BTreeMap::new(),
+            symbols: Vec::new(),
+            symbol_names: BTreeMap::new(),
+            declared: Vec::new(),
+            references: Vec::new(),
+            units: Vec::new(),
+            unit_total: 0,
+            scope_total: 0,
+            singles: Vec::new(),
+            weights: WeightsTable::default(),
+            scratch: Vec::new(),
+            steps: 0,
+            is_too_large: false,
+        }
+    }
+
     fn finish(self, root: UnitId) -> Circuit {
         let instance = |declared: Declared| Instance {
             symbol: declared.symbol,
@@ -127,6 +145,7 @@ impl<'a> Elaborator<'a> {
             instances: self.declared.into_iter().map(instance).collect(),
             units: self.units,
             root,
+            built: Vec::new(),
         }
     }
 
@@ -181,7 +200,9 @@ impl<'a> Elaborator<'a> {
     pub fn name_and_attributes(&self, instance: u32) -> (&'a Name, &'a [Attribute]) {
         match &self.item(instance).kind {
             ItemKind::Input { name, attributes, .. } | ItemKind::Region { name, attributes, .. } => (name, attributes),
-            ItemKind::Variable { .. } | ItemKind::Root { .. } => unreachable!("only inputs and regions have instances"),
+            ItemKind::Variable { .. } | ItemKind::Regions(_) | ItemKind::Root { .. } => {
+                unreachable!("only inputs and regions have instances")
+            }
         }
     }
 

@@ -1,17 +1,18 @@
 //! Inputs: a variable, a distribution, a table.
 
+use super::attributes::Attributes;
 use super::elaborate::Elaborator;
 use super::names::{are, count, index_count, nearest_help};
 use super::numbers;
 use super::weights::Given;
 use super::{Scope, UnitId, UnitKind, Variable, WeightsShape, array_of, spans};
 use crate::ast::{Attribute, Distribution, Number, Ref, Span};
-use crate::circuit::Domain;
+use crate::circuit::{Domain, Family};
 use crate::diagnostic::Diagnostic;
 use std::sync::Arc;
 
-const DISTRIBUTIONS: [&str; 3] = ["categorical", "bernoulli", "indicator"];
-const LATER: [&str; 4] = ["binomial", "gaussian", "normal", "logistic"];
+const DISTRIBUTIONS: [&str; 5] = ["categorical", "bernoulli", "indicator", "binomial", "logistic"];
+const LATER: [&str; 2] = ["gaussian", "normal"];
 
 impl<'a> Elaborator<'a> {
     /// Builds an instance of an input.
@@ -41,8 +42,8 @@ impl<'a> Elaborator<'a> {
             None => Some(rows.unwrap_or(1)),
         };
         let variable = variable?;
-        let width = width?;
         let domain = array_of(&self.variables, variable).array.domain;
+        let width = self.indicator_width(distribution, &attributes, domain, width?)?;
         self.check_domain(distribution, variable, domain)?;
         let table = if distribution.name.value == "indicator" {
             let fixed = attributes.tie.map(|tie| tie.span).or(attributes.weights.map(|(_, span)| span));
@@ -51,18 +52,22 @@ impl<'a> Elaborator<'a> {
                 self.reports.add(Diagnostic::error("attribute.misplaced", message, span, "not for an indicator"));
                 return None;
             }
-            let value = self.literal(distribution, domain, values[0]?)?;
-            self.indicator(width, domain.size(), value, distribution.span)?
+            match values.first() {
+                None => self.identity(width, distribution.span)?,
+                Some(value) => {
+                    let value = self.literal(distribution, domain, (*value)?)?;
+                    self.indicator(width, domain.size(), value, distribution.span)?
+                }
+            }
         } else {
+            let family = self.family(distribution, &attributes, domain)?;
             let given = self.given_table(distribution, attributes.weights, width, domain)?;
             let shape = WeightsShape::Table { width, values: domain.size() };
-            self.weights_for(
-                attributes.tie,
-                |this| this.automatic_name(Some(instance)),
-                shape,
-                given,
-                distribution.span,
-            )?
+            let known = self.weights.list.len();
+            let name = |this: &Self| this.automatic_name(Some(instance));
+            let id = self.weights_for(attributes.tie, name, shape, given, distribution.span)?;
+            self.belong(id, id.0 as usize == known, family, attributes.tie.map_or(distribution.span, |tie| tie.span))?;
+            id
         };
         let scope = self.single(variable);
         self.add_unit(UnitKind::Input { variable, table }, width, scope, distribution.span)
@@ -89,11 +94,11 @@ impl<'a> Elaborator<'a> {
             self.reports.add(fault.help(help));
             return false;
         }
-        let needed = usize::from(name == "indicator");
-        if distribution.arguments.len() == needed {
+        let most = usize::from(name == "indicator");
+        if distribution.arguments.len() <= most {
             return true;
         }
-        let usage = if needed == 1 { "indicator(x, value)".to_owned() } else { format!("{name}(x)") };
+        let usage = if most == 1 { "indicator(x, value)".to_owned() } else { format!("{name}(x)") };
         let message = format!("this distribution is written `{usage}`");
         let further = count(distribution.arguments.len(), "further argument");
         let label = format!("{further} after the variable");
@@ -112,6 +117,53 @@ impl<'a> Elaborator<'a> {
         let fault = fault.with(declared, format!("declared {} here", domain_text(domain)));
         self.reports.add(fault.help("use `categorical`, or declare the variable `binary`"));
         None
+    }
+
+    /// The family that the tables of a distribution belong to: `Some(None)` if they may be any.
+    fn family(
+        &mut self,
+        distribution: &Distribution,
+        attributes: &Attributes<'a>,
+        domain: Domain,
+    ) -> Option<Option<Family>> {
+        let family = match distribution.name.value.as_str() {
+            "binomial" => Family::Binomial,
+            "logistic" => Family::Logistic,
+            _ => return Some(None),
+        };
+        if let Some((_, span)) = attributes.weights {
+            let message = format!("the table of a {} input follows from few numbers", distribution.name.value);
+            let fault = Diagnostic::error("attribute.misplaced", message, span, "not for this distribution");
+            self.reports
+                .add(fault.help("give probabilities to a `categorical` input, or the table in a parameter file"));
+            return None;
+        }
+        if domain.size() < 2 {
+            let message = format!("`{}` is for variables with at least two values", distribution.name.value);
+            self.report_instance(Diagnostic::error("input.family", message, distribution.span, "only one value"));
+            return None;
+        }
+        Some(Some(family))
+    }
+
+    /// The width of an indicator of all values is their number; that of others is `width`.
+    fn indicator_width(
+        &mut self,
+        distribution: &Distribution,
+        attributes: &Attributes<'a>,
+        domain: Domain,
+        width: usize,
+    ) -> Option<usize> {
+        if distribution.name.value != "indicator" || !distribution.arguments.is_empty() {
+            return Some(width);
+        }
+        let values = domain.size();
+        if let Some((_, span)) = attributes.width.filter(|_| width != values) {
+            let message = format!("`indicator(x)` has a unit for each value of x, which are {values}, not {width}");
+            self.report_instance(Diagnostic::error("indicator.value", message, span, format!("says {width}")));
+            return None;
+        }
+        Some(values)
     }
 
     fn literal(&mut self, distribution: &'a Distribution, domain: Domain, value: i64) -> Option<usize> {

@@ -1,6 +1,7 @@
 //! Programs from `examples/` and `tests/errors/` through the pipeline in memory.
 
 use super::*;
+use crate::circuit::VariableArray;
 use crate::diagnostic::render;
 use crate::{build, circuit, reference, regions};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,21 @@ impl Loader for Files {
             LoadError::NotUtf8 { name: name.clone(), offset }
         })?;
         Ok(Source { name, text })
+    }
+
+    fn observations(
+        &mut self,
+        path: &str,
+        _: &str,
+        variables: &[VariableArray],
+        _: Option<usize>,
+    ) -> Result<Observations, String> {
+        let text = std::fs::read_to_string(self.0.join(path)).map_err(|error| format!("{path}: {error}"))?;
+        let rows: Vec<Vec<u32>> =
+            text.lines().skip(1).map(|row| row.split(',').map(|value| value.parse().unwrap_or(2)).collect()).collect();
+        let columns = variables.iter().map(VariableArray::len).sum();
+        let values = (0..columns).flat_map(|column| rows.iter().map(move |row| row[column])).collect();
+        Ok(Observations { rows: rows.len(), values })
     }
 }
 
@@ -140,6 +156,16 @@ impl Loader for Block {
             None => Ok(Source { name: path.to_owned(), text: self.text.clone() }),
             Some(_) => self.files.load(path, from),
         }
+    }
+
+    fn observations(
+        &mut self,
+        path: &str,
+        from: &str,
+        variables: &[VariableArray],
+        most: Option<usize>,
+    ) -> Result<Observations, String> {
+        self.files.observations(path, from, variables, most)
     }
 }
 

@@ -68,7 +68,7 @@ impl<'a> Elaborator<'a> {
                 let references = self.declared[instance as usize].references.clone();
                 self.build_value(Some(instance), value, attributes, references, Width::Open)
             }
-            ItemKind::Variable { .. } | ItemKind::Root { .. } => None,
+            ItemKind::Variable { .. } | ItemKind::Regions(_) | ItemKind::Root { .. } => None,
         };
         self.loops.clear();
         if let Some(unit) = unit {

@@ -4,6 +4,7 @@ use super::elaborate::Elaborator;
 use super::reports::Reports;
 use super::{Weights, WeightsId, WeightsInit, WeightsShape, limits};
 use crate::ast::{Name, Span};
+use crate::circuit::Family;
 use crate::diagnostic::Diagnostic;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub(super) struct WeightsTable<'a> {
     /// Where the numbers of each were given.
     given_at: Vec<Option<Span>>,
     ties: BTreeMap<&'a str, WeightsId>,
+    /// By width, number of values and value; the largest number stands for all values.
     indicators: BTreeMap<(usize, usize, usize), WeightsId>,
     /// Numbers that have been checked, by place and shape.
     numbers: HashMap<(Span, usize, usize), Option<Arc<[f64]>>>,
@@ -137,7 +139,7 @@ impl<'a> Elaborator<'a> {
                 None
             }
             WeightsInit::Given(_) => Some(()),
-            WeightsInit::Random | WeightsInit::Indicator(_) => {
+            WeightsInit::Random | WeightsInit::Indicator(_) | WeightsInit::Identity | WeightsInit::Member(_) => {
                 weights.init = WeightsInit::Given(numbers);
                 self.weights.given_at[known.0 as usize] = Some(span);
                 Some(())
@@ -179,6 +181,46 @@ impl<'a> Elaborator<'a> {
         self.weights.list[id.0 as usize].init = WeightsInit::Indicator(value);
         self.weights.indicators.insert(key, id);
         Some(id)
+    }
+
+    /// The table of an indicator of every value: shared by all over equally many.
+    pub fn identity(&mut self, values: usize, span: Span) -> Option<WeightsId> {
+        let key = (values, values, usize::MAX);
+        if let Some(known) = self.weights.indicators.get(&key) {
+            return Some(*known);
+        }
+        let shape = WeightsShape::Table { width: values, values };
+        let id = self.new_weights(format!("indicator.of.{values}"), shape, None, span)?;
+        self.weights.list[id.0 as usize].init = WeightsInit::Identity;
+        self.weights.indicators.insert(key, id);
+        Some(id)
+    }
+
+    /// Gives a table of an input its family, or none. Tables that are tied are of the same.
+    pub fn belong(&mut self, id: WeightsId, is_new: bool, family: Option<Family>, span: Span) -> Option<()> {
+        let weights = &mut self.weights.list[id.0 as usize];
+        let known = match weights.init {
+            WeightsInit::Member(family) => Some(family),
+            WeightsInit::Random | WeightsInit::Given(_) | WeightsInit::Indicator(_) | WeightsInit::Identity => None,
+        };
+        if let (true, Some(family)) = (is_new, family) {
+            weights.init = WeightsInit::Member(family);
+            return Some(());
+        }
+        if known == family {
+            return Some(());
+        }
+        let name = |family: Option<Family>| match family {
+            None => "categorical",
+            Some(Family::Binomial) => "binomial",
+            Some(Family::Logistic) => "logistic",
+        };
+        let message =
+            format!("`{}` ties tables of different families: {} and {}", weights.name, name(known), name(family));
+        let first = weights.span;
+        let fault = Diagnostic::error("tie.shape", message, span, format!("used for a {} one", name(family)));
+        self.report_instance(fault.with(first, format!("used for a {} one", name(known))));
+        None
     }
 
     /// Reports tensors that would have one name in a parameter file.

@@ -3,7 +3,7 @@
 //! The words that begin items and circuits are reserved, so a bracket that is open where one of them stands was
 //! never closed. Here it is closed, at no bytes, and reported together with the place where it was opened; the
 //! grammar then finds the next item unharmed. Also here: what the language does not have but people write
-//! (semicolons, `..=`), doc comments that document nothing, and constructs of later versions.
+//! (semicolons, `..=`) and doc comments that document nothing.
 //!
 //! Guarantees: brackets in the result are balanced and at most [`DEPTH_LIMIT`] deep; an inserted bracket has
 //! an empty span; all else is in the order of the source.
@@ -21,6 +21,10 @@ struct Balance<'a, 'i> {
     diagnostics: &'a mut Vec<Diagnostic>,
     unclosed: Vec<Span>,
     too_deep: bool,
+    /// The word that began the last item.
+    item: Token<'i>,
+    /// How many brackets are open inside the braces of a builder, while it is open.
+    layers: Option<usize>,
 }
 
 /// Tokens with balanced brackets.
@@ -34,7 +38,8 @@ pub struct Balanced<'i> {
 /// Balances the brackets of `lexemes`; `end` is where the text ends.
 pub fn balance<'i>(file: u32, end: u32, lexemes: &[Lexeme<'i>], diagnostics: &mut Vec<Diagnostic>) -> Balanced<'i> {
     let (result, open, unclosed) = (Vec::new(), Vec::new(), Vec::new());
-    let mut balance = Balance { file, end, result, open, diagnostics, unclosed, too_deep: false };
+    let (item, layers) = (Token::Circuit, None);
+    let mut balance = Balance { file, end, result, open, diagnostics, unclosed, too_deep: false, item, layers };
     let mut at = 0;
     while at < lexemes.len() {
         at = balance.step(lexemes, at);
@@ -88,7 +93,6 @@ impl<'i> Balance<'_, 'i> {
                 self.report("syntax.reserved", &fault, lexeme, "choose another name", &help);
                 self.result.push(Lexeme { token: Token::Name(word), ..lexeme });
             }
-            Token::Regions if is_builder(&lexemes[at..]) => return self.builder(lexemes, at),
             Token::ParenOpen | Token::BracketOpen if self.open.len() >= DEPTH_LIMIT => return self.deep(lexemes, at),
             Token::ParenOpen | Token::BracketOpen => self.push_open(lexeme),
             Token::BraceOpen => {
@@ -97,17 +101,22 @@ impl<'i> Balance<'_, 'i> {
                     return self.deep(lexemes, at);
                 }
                 self.push_open(lexeme);
+                if self.item == Token::Regions && self.layers.is_none() {
+                    self.layers = Some(self.open.len());
+                }
             }
             Token::ParenClose | Token::BracketClose | Token::BraceClose => self.close(lexeme),
             Token::Use | Token::Circuit => {
                 while !self.open.is_empty() {
                     self.close_unclosed(Some(lexeme));
                 }
+                (self.item, self.layers) = (lexeme.token, None);
                 self.result.push(lexeme);
             }
             token => {
                 if token.starts_item() {
                     self.close_inner(lexeme);
+                    self.close_layers(lexeme);
                 }
                 self.result.push(lexeme);
             }
@@ -145,24 +154,6 @@ impl<'i> Balance<'_, 'i> {
             ),
         }
         end
-    }
-
-    /// Skips a `regions` block, which this version does not have.
-    fn builder(&mut self, lexemes: &[Lexeme<'i>], at: usize) -> usize {
-        self.close_inner(lexemes[at]);
-        let mut next = at + 2;
-        for (open, stop) in [(Token::ParenOpen, true), (Token::BraceOpen, false)] {
-            if lexemes.get(next).is_some_and(|lexeme| lexeme.token == open) {
-                next = skip_group(lexemes, next, stop);
-            }
-        }
-        let head = Span { end: lexemes[at + 1].end, ..self.span(lexemes[at]) };
-        let fault = "region-graph builders are not available in this version";
-        self.diagnostics.push(
-            Diagnostic::error("syntax.later", fault, head, "a builder")
-                .help("write the regions out with `input`, `region` and `root`"),
-        );
-        next
     }
 
     /// Replaces a group that is nested too deeply by an error token.
@@ -226,6 +217,22 @@ impl<'i> Balance<'_, 'i> {
         }
     }
 
+    /// Closes the braces of a builder that no item of a circuit can stand in. Its own layers begin with `input`, too.
+    fn close_layers(&mut self, next: Lexeme<'i>) {
+        self.layers = self.layers.filter(|layers| *layers <= self.open.len());
+        match self.layers {
+            Some(_) if next.token == Token::Input => {}
+            Some(layers) => {
+                while self.open.len() >= layers {
+                    self.close_unclosed(Some(next));
+                }
+                self.layers = None;
+                self.item = next.token;
+            }
+            None => self.item = next.token,
+        }
+    }
+
     /// Closes the innermost bracket, which the source does not close before `next`, and reports it.
     fn close_unclosed(&mut self, next: Option<Lexeme<'i>>) {
         let Some(open) = self.open.pop() else { return };
@@ -256,11 +263,6 @@ fn is_reserved_name(lexemes: &[Lexeme<'_>], at: usize) -> bool {
         _ => false,
     };
     named && lexemes[at].token.is_reserved()
-}
-
-fn is_builder(lexemes: &[Lexeme<'_>]) -> bool {
-    let token = |at: usize| lexemes.get(at).map(|lexeme| lexeme.token);
-    matches!(token(1), Some(Token::Name(_))) && matches!(token(2), Some(Token::ParenOpen | Token::BraceOpen))
 }
 
 /// The position after the group that opens at `at`. A group ends at the latest before the next circuit and, if

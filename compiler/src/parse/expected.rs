@@ -7,8 +7,26 @@ use crate::diagnostic::Diagnostic;
 use crate::lex::{Lexeme, RESERVED, Token};
 
 /// The words that are names except in one place.
-const CONTEXTUAL: [&str; 9] =
-    ["reversed", "untied", "width", "dense", "block_diagonal", "monarch", "tie", "mixing", "weights"];
+const CONTEXTUAL: [&str; 15] = [
+    "reversed",
+    "untied",
+    "width",
+    "dense",
+    "block_diagonal",
+    "monarch",
+    "tie",
+    "mixing",
+    "weights",
+    "at",
+    "by",
+    "below",
+    "depth",
+    "product",
+    "hadamard",
+];
+
+/// How many tokens back the head of a builder is looked for.
+const IN_LAYERS: usize = 4096;
 
 /// The message for the token number `at` where only `expected` (terminals of the grammar) may stand.
 pub(super) fn unexpected(notes: &Notes<'_>, at: usize, expected: &[String]) -> Diagnostic {
@@ -88,6 +106,9 @@ fn bracket<'i>(notes: &Notes<'i>, at: usize) -> Option<Token<'i>> {
 
 /// The rule that describes the construct the token number `at` stands in.
 fn enclosing(notes: &Notes<'_>, at: usize) -> &'static str {
+    if in_layers(notes, at) {
+        return "syntax.regions";
+    }
     let start = notes.lexemes[..at.min(notes.lexemes.len())].iter().rev().find(|lexeme| {
         begins(lexeme.token) || matches!(lexeme.token, Token::BraceOpen | Token::BraceClose | Token::Error)
     });
@@ -98,9 +119,29 @@ fn enclosing(notes: &Notes<'_>, at: usize) -> &'static str {
         Some(Token::Input) => "syntax.input",
         Some(Token::Region) => "syntax.region",
         Some(Token::Root) => "syntax.root",
-        Some(Token::BraceOpen | Token::Regions | Token::Error) => "syntax.item",
+        Some(Token::Regions) => "syntax.regions",
+        Some(Token::BraceOpen | Token::Error) => "syntax.item",
         Some(Token::Doc(_)) | None | Some(_) => "syntax.file",
     }
+}
+
+/// Whether the token number `at` stands between the braces of a builder, which are never far.
+fn in_layers(notes: &Notes<'_>, at: usize) -> bool {
+    let mut closed = 0usize;
+    let before = notes.lexemes[..at.min(notes.lexemes.len())].iter().enumerate().rev();
+    for (before, lexeme) in before.take(IN_LAYERS) {
+        match lexeme.token {
+            Token::BraceClose => closed += 1,
+            Token::BraceOpen if closed > 0 => closed -= 1,
+            Token::BraceOpen => {
+                let head = notes.lexemes[..before].iter().rev().take(IN_LAYERS).find(|lexeme| begins(lexeme.token));
+                return head.is_some_and(|lexeme| lexeme.token == Token::Regions);
+            }
+            Token::Use | Token::Circuit => return false,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// A token as it is named in messages.
@@ -143,6 +184,12 @@ pub(crate) fn spelling(token: Token<'_>) -> &'static str {
         Token::Tie => "tie",
         Token::Mixing => "mixing",
         Token::Weights => "weights",
+        Token::At => "at",
+        Token::By => "by",
+        Token::Below => "below",
+        Token::Depth => "depth",
+        Token::Product => "product",
+        Token::Hadamard => "hadamard",
         Token::BraceOpen => "{",
         Token::BraceClose => "}",
         Token::ParenOpen => "(",
@@ -169,7 +216,7 @@ pub(crate) fn spelling(token: Token<'_>) -> &'static str {
 fn describe(expected: &[&str], notes: &Notes<'_>, at: usize) -> String {
     let has = |terminal: &str| expected.contains(&terminal);
     let mut words: Vec<String> = Vec::new();
-    let mut taken: Vec<&str> = vec!["doc", "regions"];
+    let mut taken: Vec<&str> = vec!["doc"];
     let mut group = |when: bool, words_for_it: &str, members: &[&'static str]| {
         if when {
             words.push(words_for_it.to_string());
@@ -177,6 +224,9 @@ fn describe(expected: &[&str], notes: &Notes<'_>, at: usize) -> String {
         }
     };
     let before = at.checked_sub(1).map(|before| notes.lexemes[before].token);
+    if before == Some(Token::By) && has("product") {
+        return "`depth`, `part`, `variable` or `channel`".to_string();
+    }
     group(
         has("sum") && has("kronecker"),
         "a region expression",
@@ -200,8 +250,12 @@ fn describe(expected: &[&str], notes: &Notes<'_>, at: usize) -> String {
     group(has("[") && after_word && expected.len() > 1, "", &["["]);
     group(has("tie") && has("width") && !has("name"), "an attribute", &CONTEXTUAL);
     group(has("+") && expected.len() > 5, "", &["+", "-", "*", "/", "%"]);
-    let item = if after_word { "the next item" } else { "an item (`var`, `input`, `region` or `root`)" };
-    group(items, item, &["var", "input", "region", "root"]);
+    let item = if after_word { "the next item" } else { "an item (`var`, `input`, `region`, `regions` or `root`)" };
+    group(items, item, &["var", "input", "region", "regions", "root"]);
+    let layers = has("product") && has("input") && !has("name");
+    let layer = if after_word { "the next layer" } else { "a layer (`input`, `sum`, `product` or `mixing`)" };
+    group(layers, layer, &["input", "sum", "product", "mixing"]);
+    group(layers && after_word, "", &["}", "at", "below"]);
     group(items && after_word, "", &["}"]);
     group(has("use") && has("circuit"), "`circuit` or `use`", &["use", "circuit"]);
     let spelt = expected.iter().filter(|terminal| !taken.contains(terminal)).map(|terminal| format!("`{terminal}`"));
@@ -283,6 +337,7 @@ fn advice(
             "attributes inside parentheses stand directly after a sum: `(sum(a) width 4 tie w) * b`"
         }
         (_, Some(Token::Name(word))) if rule == "syntax.item" || has("var") => return near_item(word),
+        (_, Some(Token::Name(word))) if rule == "syntax.regions" => return near_layer(word),
         (_, Some(token)) if rule == "syntax.file" && token.starts_item() => {
             "items stand inside a circuit: `circuit name { .. }`"
         }
@@ -297,10 +352,29 @@ fn miscased(word: &str) -> Option<&'static str> {
     ["sum", "kronecker", "monarch", "block_diagonal"].into_iter().find(|right| word.eq_ignore_ascii_case(right))
 }
 
+/// The word of a layer that a misspelt word resembles.
+fn near_layer(word: &str) -> Option<String> {
+    let words = ["input", "sum", "product", "mixing", "hadamard", "kronecker", "width", "tie", "weights"];
+    let near = words.into_iter().find(|right| crate::explain::distance(word, right) <= 1 + right.len() / 6);
+    near.map(|right| format!("did you mean `{right}`?"))
+}
+
 /// The item or attribute that a misspelt word resembles.
 fn near_item(word: &str) -> Option<String> {
-    let words =
-        ["var", "input", "region", "root", "width", "dense", "block_diagonal", "monarch", "tie", "mixing", "weights"];
+    let words = [
+        "var",
+        "input",
+        "region",
+        "regions",
+        "root",
+        "width",
+        "dense",
+        "block_diagonal",
+        "monarch",
+        "tie",
+        "mixing",
+        "weights",
+    ];
     let right = match word.to_ascii_lowercase().as_str() {
         "variable" | "variables" => Some("var"),
         "leaf" => Some("input"),

@@ -22,7 +22,7 @@ fn survives(text: &str) {
     }
 }
 
-const SOUP: [&str; 56] = [
+const SOUP: [&str; 64] = [
     "use",
     "circuit",
     "var",
@@ -35,6 +35,12 @@ const SOUP: [&str; 56] = [
     "kronecker",
     "reversed",
     "untied",
+    "at",
+    "by",
+    "below",
+    "depth",
+    "product",
+    "hadamard",
     "width",
     "dense",
     "block_diagonal",
@@ -78,6 +84,8 @@ const SOUP: [&str; 56] = [
     "\r\n",
     "\u{feff}",
     "circuit a {",
+    "regions quad_tree(x) {",
+    "tie by",
     "root sum(",
 ];
 

@@ -241,7 +241,7 @@ fn common_mistakes() {
         (
             "circuit a { vars x: binary }",
             "syntax.item",
-            "expected `}` or an item (`var`, `input`, `region` or `root`), found `vars`|did you mean `var`?",
+            "expected `}` or an item (`var`, `input`, `region`, `regions` or `root`), found `vars`|did you mean `var`?",
         ),
         (
             "circuit a { root x; }",
@@ -304,10 +304,21 @@ fn common_mistakes() {
         ),
         ("use \"a", "syntax.string", "this string is not closed on its line"),
         (
-            "circuit a { regions chow_liu(x, data = \"t.npy\") { input categorical width K tie by x } root x }",
-            "syntax.later",
-            "region-graph builders are not available in this version|write the regions out with `input`, `region` and `root`",
+            "circuit a { regions quad_tree(p) { sums width 2 } root x }",
+            "syntax.regions",
+            "expected `}` or a layer (`input`, `sum`, `product` or `mixing`), found `sums`|did you mean `sum`?",
         ),
+        (
+            "circuit a { regions quad_tree(p) { product of } root x }",
+            "syntax.regions",
+            "expected `kronecker` or `hadamard`, found `of`",
+        ),
+        (
+            "circuit a { regions quad_tree(p) { sum tie by 2 } root x }",
+            "syntax.regions",
+            "expected `depth`, `part`, `variable` or `channel`, found `2`",
+        ),
+        ("circuit a { regions quad_tree(p) { sum width 2 root x }", "syntax.bracket", "this `{` is never closed"),
     ];
     for (text, rule, expected) in cases {
         assert_eq!(rules(text), [*rule], "{text}\n{}", rendered(text));

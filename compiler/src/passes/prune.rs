@@ -91,7 +91,7 @@ fn needed_parameters(circuit: &Circuit, graph: &LayerGraph) -> Vec<bool> {
 /// The names of the tensors that first values are computed from.
 pub(crate) fn sources(init: &Init) -> Vec<&str> {
     match init {
-        Init::Random | Init::Given(_) | Init::Indicator { .. } => Vec::new(),
+        Init::Random | Init::Given(_) | Init::Indicator { .. } | Init::Identity | Init::Member(_) => Vec::new(),
         Init::CopyOf { source, .. } => vec![source],
         Init::TableProduct { sources, .. } => sources.iter().map(|(name, _)| name.as_str()).collect(),
         Init::WeightProduct { sources } => sources.iter().map(|(name, ..)| name.as_str()).collect(),

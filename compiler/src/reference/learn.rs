@@ -9,9 +9,10 @@
 //!   Parameters that no layer reads have no flows, and keep their numbers.
 
 use super::ReferenceError;
+use super::families::fitted;
 use super::flows::Flows;
 use super::parameters::{ParameterValues, parameter_numbers};
-use crate::circuit::{Circuit, Parameter, ParameterShape};
+use crate::circuit::{Circuit, Family, Init, Parameter, ParameterShape};
 
 /// How a mini-batch changes the parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,6 +71,9 @@ pub fn mini_batch_em_step(
         let kept = (1.0 - step) * *node_flow;
         *node_flow = kept + step * batch.iter().sum::<f64>();
         let counts = with_pseudocount(batch, pseudocount);
+        if counts.iter().all(|count| *count == 0.0) {
+            return counts;
+        }
         weights.iter().zip(counts).map(|(weight, count)| kept * weight + step * count).collect()
     })
 }
@@ -96,20 +100,27 @@ fn each_row(
         }
         let table = matches!(parameter.shape, ParameterShape::Table { .. });
         let (_, columns) = rows_and_columns(&parameter.shape);
+        let family = match parameter.init {
+            Init::Member(family) => Some(family),
+            _ => None,
+        };
         for (row, entries) in numbers.chunks_mut(columns).enumerate() {
-            learn_row(entries, table, |weights| counts(index, row, weights));
+            learn_row(entries, (table, family), |weights| counts(index, row, weights));
         }
         learned.insert(parameter.name.clone(), numbers);
     }
     Ok(learned)
 }
 
-/// Replaces a row by the counts for its linear numbers, divided by their sum.
-fn learn_row(entries: &mut [f64], table: bool, counts: impl FnOnce(&[f64]) -> Vec<f64>) {
+/// Replaces a row by the counts for its linear numbers, divided by their sum; or, if it is of a family, by the member that fits
+/// them best.
+fn learn_row(entries: &mut [f64], (table, family): (bool, Option<Family>), counts: impl FnOnce(&[f64]) -> Vec<f64>) {
     let weights: Vec<f64> = entries.iter().map(|entry| if table { entry.exp() } else { *entry }).collect();
     let counts = counts(&weights);
     let total: f64 = counts.iter().sum();
     if total > 0.0 {
+        let counts = family.map_or(counts.clone(), |family| fitted(family, &counts));
+        let total: f64 = counts.iter().sum();
         for (entry, count) in entries.iter_mut().zip(counts) {
             *entry = if table { (count / total).ln() } else { count / total };
         }

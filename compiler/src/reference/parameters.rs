@@ -104,12 +104,13 @@ impl Resolver<'_> {
     /// The values that a parameter starts with.
     fn initial(&self, parameter: &Parameter, users: &mut Vec<String>) -> Result<Vec<f64>, ReferenceError> {
         match &parameter.init {
-            Init::Random => Err(ReferenceError::MissingParameter { name: parameter.name.clone() }),
+            Init::Random | Init::Member(_) => Err(ReferenceError::MissingParameter { name: parameter.name.clone() }),
             Init::Given(numbers) => Ok(match parameter.shape {
                 ParameterShape::Table { .. } => numbers.iter().map(|p| p.ln()).collect(),
                 ParameterShape::Weight { .. } | ParameterShape::Mixing { .. } => numbers.clone(),
             }),
-            Init::Indicator { value } => Ok(indicator(&parameter.shape, *value)),
+            Init::Indicator { value } => Ok(indicator(&parameter.shape, |_| *value)),
+            Init::Identity => Ok(indicator(&parameter.shape, |unit| unit)),
             Init::CopyOf { source, blocks, outputs, inputs } => {
                 let dense = self.source(source, blocks * outputs * inputs, users)?;
                 Ok(dense.repeat(size(&parameter.shape) / dense.len().max(1)))
@@ -172,10 +173,10 @@ impl Resolver<'_> {
 }
 
 /// `0` at `value`, `-inf` elsewhere, for every unit.
-fn indicator(shape: &ParameterShape, value: usize) -> Vec<f64> {
+fn indicator(shape: &ParameterShape, value: impl Fn(usize) -> usize) -> Vec<f64> {
     let &ParameterShape::Table { width, values } = shape else { panic!("an indicator is a table") };
-    let row: Vec<f64> = (0..values).map(|v| if v == value { 0.0 } else { f64::NEG_INFINITY }).collect();
-    row.repeat(width)
+    let row = |unit: usize| (0..values).map(move |v| (unit, v));
+    (0..width).flat_map(row).map(|(unit, v)| if v == value(unit) { 0.0 } else { f64::NEG_INFINITY }).collect()
 }
 
 /// Subtracts the log-sum of a row; a row of all `-inf` stays as it is.

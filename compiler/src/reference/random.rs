@@ -1,5 +1,6 @@
 //! Random parameter values for tests: the same for the same seed and name, whatever circuit the name stands in.
 
+use super::families::member;
 use super::parameters::{ParameterValues, size};
 use crate::circuit::{Circuit, Init, ParameterShape};
 
@@ -50,7 +51,17 @@ pub fn random_values_with(circuit: &Circuit, seed: u64, options: RandomOptions) 
                     draw(source, *outputs, *inputs, false);
                 }
             }
-            Init::CopyOf { .. } | Init::Given(_) | Init::Indicator { .. } => {}
+            Init::CopyOf { .. } | Init::Given(_) | Init::Indicator { .. } | Init::Identity => {}
+            Init::Member(_) => {}
+        }
+    }
+    for parameter in &circuit.parameters {
+        if let (Init::Member(family), ParameterShape::Table { width, values: columns }) =
+            (&parameter.init, &parameter.shape)
+        {
+            let mut uniform = uniform_numbers(&parameter.name, seed);
+            let members = (0..*width).flat_map(|_| member(*family, uniform(), *columns));
+            values.insert(&parameter.name, members.map(f64::ln).collect());
         }
     }
     values

@@ -113,6 +113,21 @@ pub enum Init {
         /// The factors' tensor names and shapes (outputs, inputs).
         sources: Vec<(String, usize, usize)>,
     },
+    /// Log table `0` at value `u` for unit `u`, `-inf` elsewhere: a unit for each value. Never trained, not in parameter
+    /// files.
+    Identity,
+    /// A table whose rows are random members of a family, from the seed and the parameter's name; it stays in the family when it
+    /// is trained.
+    Member(Family),
+}
+
+/// Families of distributions over the values of a variable; formulas stand at `danaus_runtime::families`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Family {
+    /// Binomial.
+    Binomial,
+    /// Logistic, made discrete.
+    Logistic,
 }
 
 impl VariableArray {
@@ -132,9 +147,9 @@ impl Parameter {
     /// they are computed when parameters are loaded.
     pub fn is_stored(&self) -> bool {
         match &self.init {
-            Init::Random | Init::Given(_) | Init::CopyOf { .. } | Init::WeightProduct { .. } => true,
+            Init::Random | Init::Given(_) | Init::Member(_) | Init::CopyOf { .. } | Init::WeightProduct { .. } => true,
             Init::TableProduct { normalize, .. } => *normalize,
-            Init::Indicator { .. } => false,
+            Init::Indicator { .. } | Init::Identity => false,
         }
     }
 }

@@ -106,6 +106,8 @@ fn check_parameter(parameter: &Parameter) -> Result<(), String> {
         (Init::Random, _) => true,
         (Init::Given(numbers), _) => numbers.len() as u64 == size,
         (Init::Indicator { value }, ParameterShape::Table { values, .. }) => value < values,
+        (Init::Member(_), ParameterShape::Table { values, .. }) => *values >= 2,
+        (Init::Identity, ParameterShape::Table { width, values }) => width == values,
         (
             Init::CopyOf { blocks: b, outputs: o, inputs: i, .. },
             ParameterShape::Weight { blocks, outputs, inputs, .. },

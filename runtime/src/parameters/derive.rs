@@ -16,6 +16,11 @@ pub(super) fn indicator(width: usize, values: usize, value: usize) -> Vec<f32> {
     row.repeat(width)
 }
 
+/// The logarithm of one at value `u` of unit `u`, of zero elsewhere: as many units as values.
+pub(super) fn identity(values: usize) -> Vec<f32> {
+    (0..values * values).map(|at| if at / values == at % values { 0.0 } else { f32::NEG_INFINITY }).collect()
+}
+
 /// Sums of rows of log tables, all combinations, the first table most significant. A row that is `-inf` throughout
 /// cannot be normalized and stays.
 pub(super) fn table_product(tables: &[Vec<f32>], values: usize, normalize: bool) -> Vec<f32> {

@@ -210,7 +210,7 @@ fn own_shape(shape: &ParameterShape) -> Vec<usize> {
 fn sources(init: &Init, shape: &ParameterShape) -> Vec<(String, ParameterShape)> {
     let weight = |blocks, outputs, inputs| ParameterShape::Weight { blocks, outputs, inputs, dense: blocks == 1 };
     match init {
-        Init::Random | Init::Given(_) | Init::Indicator { .. } => Vec::new(),
+        Init::Random | Init::Given(_) | Init::Indicator { .. } | Init::Identity | Init::Member(_) => Vec::new(),
         Init::CopyOf { source, blocks, outputs, inputs } => vec![(source.clone(), weight(*blocks, *outputs, *inputs))],
         Init::TableProduct { sources, .. } => {
             let &ParameterShape::Table { values, .. } = shape else { panic!("a product of tables is a table") };

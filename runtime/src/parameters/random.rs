@@ -6,7 +6,9 @@
 //! (words `2k`, low, and `2k + 1`, high, of the stream) gives the `k`-th entry, row-major: `u = ((number >> 11) + 1) * 2^-53`,
 //! `e = -ln u`. A row is summed from its first entry to its last in double precision; the quotient is rounded to single precision.
 
+use crate::families;
 use crate::numbers::ln;
+use danaus_artifact::signature::Family;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -35,6 +37,19 @@ pub fn rows(seed: u64, name: &str, rows: usize, columns: usize, entry: fn(f64) -
         }
     });
     values
+}
+
+/// Rows that are members of a family: row `r` is the one of the first numbers of the rows `2 r` and `2 r + 1`, of two entries
+/// each, that [`rows`] would give.
+pub fn members(seed: u64, name: &str, family: Family, width: usize, values: usize) -> Vec<f32> {
+    let numbers = rows(seed, name, 2 * width, 2, |probability| probability);
+    let mut row = vec![0.0; values];
+    let mut members = Vec::with_capacity(width * values);
+    for pair in numbers.chunks_exact(4) {
+        families::member(family, f64::from(pair[0]), f64::from(pair[2]), &mut row);
+        members.extend(row.iter().map(|log| *log as f32));
+    }
+    members
 }
 
 fn fill(key: [u8; 32], first: usize, values: &mut [f32], columns: usize, entry: fn(f64) -> f64) {

@@ -153,6 +153,14 @@ impl Resolver<'_> {
                 let &ParameterShape::Table { width, values } = shape else { panic!("an indicator is a table") };
                 Ok(Some(derive::indicator(width, values, *value)))
             }
+            Init::Member(family) => {
+                let &ParameterShape::Table { width, values } = shape else { panic!("a family is one of tables") };
+                Ok(self.seed.map(|seed| random::members(seed, name, *family, width, values)))
+            }
+            Init::Identity => {
+                let &ParameterShape::Table { width, .. } = shape else { panic!("an identity is a table") };
+                Ok(Some(derive::identity(width)))
+            }
             Init::CopyOf { source, blocks: distinct, outputs, inputs } => {
                 let &ParameterShape::Weight { blocks, .. } = shape else { panic!("a copy is a weight") };
                 let (distinct, outputs, inputs) = (*distinct, *outputs, *inputs);

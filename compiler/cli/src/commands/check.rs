@@ -14,6 +14,7 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   danaus check examples/hmm.pc
   danaus check examples/hmm.pc --set H=4096
+  danaus check --expand examples/quad_tree.pc > frozen.pc
   danaus check --json - < model.pc")]
 pub struct Check {
     /// The architecture to check
@@ -23,6 +24,11 @@ pub struct Check {
     /// Print each message as one JSON object on stdout
     #[arg(long)]
     json: bool,
+
+    /// Print the circuit as a program of its own in which builders are written out: it needs no other file and no
+    /// data, and compiles to the same circuit
+    #[arg(long, conflicts_with = "json")]
+    expand: bool,
 
     #[command(flatten)]
     compile: CompileArguments,
@@ -37,5 +43,14 @@ pub fn run(arguments: &Check) -> Result<(), Failure> {
     } else {
         messages::show(&checked.sources, &checked.diagnostics);
     }
-    messages::count(&checked.diagnostics)
+    messages::count(&checked.diagnostics)?;
+    if !arguments.expand {
+        return Ok(());
+    }
+    match model::freeze(&checked) {
+        Some(text) => output::print(&text),
+        None => {
+            Err(Failure::wrong("a product of circuits is not written out: name one of its circuits with --circuit"))
+        }
+    }
 }

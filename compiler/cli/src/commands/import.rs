@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::output::say;
 use clap::{Args, Subcommand};
 use danaus_runtime::exchange::hmm::{self, HmmError};
+use danaus_runtime::exchange::psdd;
 use std::path::PathBuf;
 
 /// The arguments of `danaus import`.
@@ -18,6 +19,25 @@ pub struct Import {
 enum What {
     /// Reads a hidden Markov model as the public code of the Monarch paper writes it
     Hmm(Hmm),
+    /// Reads a probabilistic sentential decision diagram in its text form
+    Psdd(Psdd),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Every node of the diagram becomes an input or region of one unit: n[12] is node 12.
+
+Examples:
+  danaus import psdd nltcs.psdd -o nltcs
+  danaus eval nltcs.pc --params nltcs.safetensors --data nltcs.test.csv")]
+struct Psdd {
+    /// The diagram
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// NAME.pc and NAME.safetensors are written
+    #[arg(short, long, value_name = "NAME")]
+    output: PathBuf,
 }
 
 /// The arguments of `danaus import hmm`.
@@ -45,7 +65,21 @@ struct Hmm {
 
 /// Turns a checkpoint of another program into a program and its parameters.
 pub fn run(arguments: &Import) -> Result<(), Failure> {
-    let What::Hmm(arguments) = &arguments.what;
+    match &arguments.what {
+        What::Hmm(arguments) => hidden_markov_model(arguments),
+        What::Psdd(arguments) => diagram(arguments),
+    }
+}
+
+fn diagram(arguments: &Psdd) -> Result<(), Failure> {
+    let done = psdd::import(&arguments.file, &arguments.output)
+        .map_err(|error| if error.is_file() { Failure::usage(error) } else { Failure::wrong(error) })?;
+    say(format_args!("{} nodes over {} variables", done.nodes, done.variables));
+    say(format_args!("wrote {} and {}", done.source.display(), done.parameters.display()));
+    Ok(())
+}
+
+fn hidden_markov_model(arguments: &Hmm) -> Result<(), Failure> {
     let done = hmm::import(&arguments.folder, &arguments.output, arguments.length).map_err(failure)?;
     done.warnings.iter().for_each(|warning| say(format_args!("warning: {warning}")));
     let factors: Vec<String> = done.factors.iter().map(usize::to_string).collect();

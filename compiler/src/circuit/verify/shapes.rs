@@ -55,6 +55,18 @@ fn initial(parameter: &Parameter) -> Checked {
             }
             _ => Err("only a table is an indicator".into()),
         },
+        Init::Member(_) => match *shape {
+            ParameterShape::Table { values, .. } => {
+                require(values >= 2, || "a family is over at least two values".to_string())
+            }
+            _ => Err("only a table is of a family".into()),
+        },
+        Init::Identity => match *shape {
+            ParameterShape::Table { width, values } => {
+                require(width == values, || format!("an identity over {values} values has {values} units, not {width}"))
+            }
+            _ => Err("only a table is an identity".into()),
+        },
         Init::CopyOf { source: _, blocks, outputs, inputs } => copy(shape, (*blocks, *outputs, *inputs)),
         Init::TableProduct { sources, normalize: _ } => {
             let width = product(sources.iter().map(|(_, width)| *width));

@@ -36,7 +36,9 @@ pub(super) fn prepare(circuit: &Circuit, index: usize) -> Result<Circuit, PassEr
 fn prefixed(parameter: &Parameter, index: usize) -> Parameter {
     let prefix = |name: &String| format!("{index}.{name}");
     let init = match &parameter.init {
-        Init::Random | Init::Given(_) | Init::Indicator { .. } => parameter.init.clone(),
+        Init::Random | Init::Given(_) | Init::Indicator { .. } | Init::Identity | Init::Member(_) => {
+            parameter.init.clone()
+        }
         Init::CopyOf { source, blocks, outputs, inputs } => {
             Init::CopyOf { source: prefix(source), blocks: *blocks, outputs: *outputs, inputs: *inputs }
         }

@@ -65,8 +65,8 @@ impl Untie {
 
     /// Products of indicators are never trained.
     fn all_indicators(&self, sources: &[(String, usize)]) -> bool {
-        let is_indicator =
-            |name: &str| self.parameters.iter().any(|p| p.name == name && matches!(p.init, Init::Indicator { .. }));
+        let is_fixed = |init: &Init| matches!(init, Init::Indicator { .. } | Init::Identity);
+        let is_indicator = |name: &str| self.parameters.iter().any(|p| p.name == name && is_fixed(&p.init));
         sources.iter().all(|(name, _)| is_indicator(name))
     }
 

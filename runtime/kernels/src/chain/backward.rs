@@ -321,17 +321,31 @@ fn transpose<N: Size>(
     let to = block.slot + comptime!(transposed_at(&c));
     let row = comptime!(c.columns() * c.lanes);
     let count = block.i_end - block.i0;
-    for i in 0..count {
+    for pair in 0..count.div_ceil(2usize) {
+        let i = 2 * pair;
         let h = block.values + block.g * c.inputs + block.i0 + i;
         #[unroll]
         for v in 0..c.vectors {
-            let mut value = states[h * vectors + block.v0 + v];
-            if comptime!(is_first) {
-                value *= scales[block.iteration as usize * vectors + block.v0 + v];
+            let column = block.v0 + v;
+            let mut low = states[h * vectors + column];
+            let mut high = Vector::<f32, N>::new(0.0);
+            if i + 1 < count {
+                high = states[(h + 1) * vectors + column];
             }
+            if comptime!(is_first) {
+                let scale = scales[block.iteration as usize * vectors + column];
+                low *= scale;
+                high *= scale;
+            }
+            // Two neighbors are stored at once.
+            let low = Vector::<u64, N>::cast_from(Vector::<u32, N>::reinterpret(low));
+            let high = Vector::<u64, N>::cast_from(Vector::<u32, N>::reinterpret(high));
+            let both = low | (high << Vector::new(32u64));
+            let pairs = scratch.as_vectorized_mut().with_vector_size_mut::<Const<2>>();
             #[unroll]
             for lane in 0..n {
-                scratch[to + comptime!(v * c.lanes + lane) * row + i] = value.extract(lane);
+                pairs[(to + comptime!(v * c.lanes + lane) * row + i) / 2] =
+                    Vector::<f32, Const<2>>::reinterpret(both.extract(lane));
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Rows of parameters as probabilities in double precision, and back.
 
+use crate::families;
 use crate::numbers::{exp, ln};
 use crate::training::optimizer::{State, Update};
-use danaus_artifact::signature::{Parameter, ParameterShape};
+use danaus_artifact::signature::{Family, Init, Parameter, ParameterShape};
 
 /// Numbers that are worth a thread.
 const GRAIN: usize = 1 << 14;
@@ -14,15 +15,21 @@ pub(super) struct Form {
     pub columns: usize,
     /// Whether they are logarithms.
     pub logarithms: bool,
+    /// The family that a row stays in.
+    pub family: Option<Family>,
 }
 
 impl Form {
     /// The form of a parameter that is trained.
     pub fn of(parameter: &Parameter) -> Form {
+        let family = match parameter.init {
+            Init::Member(family) => Some(family),
+            _ => None,
+        };
         match parameter.shape {
-            ParameterShape::Table { values, .. } => Form { columns: values, logarithms: true },
+            ParameterShape::Table { values, .. } => Form { columns: values, logarithms: true, family },
             ParameterShape::Weight { inputs, .. } | ParameterShape::Mixing { inputs, .. } => {
-                Form { columns: inputs, logarithms: false }
+                Form { columns: inputs, logarithms: false, family }
             }
         }
     }
@@ -52,6 +59,9 @@ impl Form {
         if !(total > 0.0 && total < f64::INFINITY) {
             return;
         }
+        if let Some(family) = self.family {
+            return write_member(family, masses.to_vec(), row);
+        }
         for (out, mass) in row.iter_mut().zip(masses) {
             let probability = mass / total;
             *out = (if self.logarithms { ln(probability) } else { probability }) as f32;
@@ -64,12 +74,21 @@ impl Form {
         if !max.is_finite() {
             return;
         }
+        if let Some(family) = self.family {
+            return write_member(family, logarithms.iter().map(|log| exp(log - max)).collect(), row);
+        }
         let total = ln(logarithms.iter().map(|log| exp(log - max)).sum());
         for (out, log) in row.iter_mut().zip(logarithms) {
             let log = log - max - total;
             *out = (if self.logarithms { log } else { exp(log) }) as f32;
         }
     }
+}
+
+/// Writes the member of a family that fits masses best, as logarithms.
+fn write_member(family: Family, mut masses: Vec<f64>, row: &mut [f32]) {
+    families::fit(family, &mut masses);
+    row.iter_mut().zip(&masses).for_each(|(out, log)| *out = *log as f32);
 }
 
 /// A parameter that is trained, with its part of an update.
