@@ -9,10 +9,14 @@ use crate::session::SessionError;
 use danaus_artifact::flow_plan::FlowPlan;
 use danaus_artifact::plan::{CHUNK, Plan};
 use danaus_kernels::{FlowProgram, Stats, pack_into};
+use rayon::prelude::*;
 use std::sync::Arc;
 
 /// Batches that are at least this much smaller than the usual ones have buffers of their own.
 const SMALL: usize = 4;
+
+/// Numbers that are worth a thread.
+const GRAIN: usize = 1 << 16;
 
 /// Share of the free memory that activations take if nobody says how much.
 const SHARE: f64 = 0.7;
@@ -71,7 +75,11 @@ impl FlowSource for Engine {
         pack_into(&self.plan.packs, &self.signature.parameters, values, &mut self.packed);
         self.program.set_packed(&self.packed)?;
         self.values.resize(values.len(), Vec::new());
-        self.values.iter_mut().zip(values).for_each(|(own, values)| own.clone_from(values));
+        for (own, values) in self.values.iter_mut().zip(values) {
+            own.resize(values.len(), 0.0);
+            let parts = own.par_chunks_mut(GRAIN).zip(values.par_chunks(GRAIN));
+            parts.for_each(|(own, values)| own.copy_from_slice(values));
+        }
         Ok(())
     }
 

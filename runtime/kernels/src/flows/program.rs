@@ -28,9 +28,13 @@ use cubecl::server::Handle;
 use danaus_artifact::chain::Chain;
 use danaus_artifact::flow_plan::{FlowLoop, FlowPlan, FlowStep, Segments};
 use danaus_artifact::plan::{CHUNK, Plan};
+use rayon::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
+
+/// Numbers that are worth a thread.
+const GRAIN: usize = 1 << 16;
 
 /// Sizes of batch whose buffers are kept.
 const SESSIONS: usize = 2;
@@ -138,7 +142,8 @@ impl FlowProgram {
         let bytes = f32::as_bytes(packed);
         self.is_updated = false;
         if let Some(handle) = self.packed.as_ref().filter(|_| !packed.is_empty()) {
-            self.client.write(handle, Bytes::from_bytes_vec(bytes.to_vec()));
+            let copy: Vec<f32> = packed.par_iter().with_min_len(GRAIN).copied().collect();
+            self.client.write(handle, Bytes::from_elems(copy));
             return Ok(());
         }
         let handle = self.client.create_from_slice(if bytes.is_empty() { &[0; 64] } else { bytes });
