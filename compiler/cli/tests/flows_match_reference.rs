@@ -10,7 +10,6 @@ mod common;
 use common::hmm::{Hmm, hmm};
 use common::random_circuit::{compatible_circuits, random_chain, random_circuit, recipes, several_chains};
 use common::{mismatch, parameters, random_rows};
-use danaus_artifact::flow_plan::FlowPlan;
 use danaus_artifact::signature::ParameterShape;
 use danaus_compiler::circuit::{Circuit, Module, Product};
 use danaus_compiler::passes::{DumpRequest, PassContext, by_name, run, run_passes};
@@ -45,7 +44,6 @@ fn in_single_precision(values: &ParameterValues) -> ParameterValues {
 struct Compiled {
     circuit: Circuit,
     numbers: Vec<Vec<f32>>,
-    plan: Arc<FlowPlan>,
     program: FlowProgram,
 }
 
@@ -58,9 +56,9 @@ fn compiled(module: Module, values: &ParameterValues, limit: u64) -> Compiled {
     let numbers: Vec<Vec<f32>> =
         numbers.iter().map(|numbers| numbers.iter().map(|&number| number as f32).collect()).collect();
     let packed = pack_all(&plan.packs, plan.packed_chunks as usize * 16, &circuit.parameters, &numbers);
-    let mut program = FlowProgram::new(plan.clone(), signature, limit).expect("the plan is in order");
+    let mut program = FlowProgram::new(plan, signature, limit).expect("the plan is in order");
     program.set_packed(&packed).expect("the parameters fit");
-    Compiled { circuit, numbers, plan, program }
+    Compiled { circuit, numbers, program }
 }
 
 impl Compiled {

@@ -198,7 +198,8 @@ fn flow_tile<N: Size>(
 
 /// Writes the derivatives of `tile` inputs from `i` on, whose sums are in the register tile.
 #[cube]
-#[allow(clippy::too_many_arguments)]
+// One condition is decided when the kernel is compiled, the other when it runs.
+#[allow(clippy::too_many_arguments, clippy::collapsible_if)]
 fn hand_down<N: Size>(
     states: &[Vector<f32, N>],
     deltas: &mut [Vector<f32, N>],
