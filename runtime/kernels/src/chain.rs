@@ -13,11 +13,15 @@
 //! value is found to be smaller the chain has *failed*, and everything is computed again in log space. Whether it fails
 //! depends on the evidence and the parameters alone, so equal inputs give equal bits.
 //!
-//! Reading order: [`convert`] (into linear space and back), [`forward`] (values), [`backward`] (flows), [`session`] (buffers and launches).
+//! Reading order: [`convert`] (into linear space and back), [`inputs`] (emissions), [`queue`] (who computes what), [`forward`]
+//! (values), [`backward`] (flows), [`parameters`], [`session`] (buffers and launches).
 
 pub mod backward;
 pub mod convert;
 pub mod forward;
+pub mod inputs;
+pub mod parameters;
+pub mod queue;
 pub mod session;
 
 /// The least parameter of a chain that is not zero.

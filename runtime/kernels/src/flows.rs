@@ -6,15 +6,16 @@
 //! `w[o, i]` is the weight's flow. (Dang, Khosravi, Liang, Vergari, Van den Broeck: "Juice: a Julia package for logic and
 //! probabilistic circuits", 2021; for Monarch sums arXiv 2506.12383, section 4.)
 //!
-//! Reading order: [`stage`] (block-diagonal sums), [`mixing`], [`kronecker`], [`table`], [`pass`] (seeds, carries, sums
+//! Reading order: [`stage`] (block-diagonal sums, with register tiles from [`tiles`]), [`mixing`], [`kronecker`], [`table`], [`pass`] (seeds, carries, sums
 //! in double precision), [`launch`] (from kernels of the plan to launches), [`layout`] (from words of the plan to rows),
-//! [`program`] (the executor).
+//! [`program`] (the executor; loops in linear space are in `chains`).
 //!
 //! **Layout.** Flows are linear numbers in rows of the arena, a sample per lane. Counts are a buffer of their own, so laid out
 //! that the lanes of a vector are inputs of a sum.
 //!
 //! **Invariant.** Results are a function of the evidence and the parameters: no two work items add to the same number.
 
+mod chains;
 pub(crate) mod check;
 pub mod kronecker;
 pub mod launch;
@@ -24,5 +25,6 @@ pub mod pass;
 pub mod program;
 pub mod stage;
 pub mod table;
+pub mod tiles;
 
 pub use program::FlowProgram;

@@ -4,7 +4,8 @@
 //! batch. Device code is compiled when a batch of a new layout is first seen.
 
 use crate::chain::forward::ChainConfig;
-use crate::chain::session::{Buffers, ChainParameters, ChainSession};
+use crate::chain::parameters::ChainParameters;
+use crate::chain::session::{Buffers, ChainSession};
 use crate::error::KernelError;
 use crate::launch::{Config, Layout, Memory, argument, grid};
 use crate::pack::pack_len;
@@ -51,8 +52,6 @@ pub struct Program {
     units: usize,
     /// For each step of the plan, if it is a chain.
     chains: Vec<Option<ChainParameters>>,
-    /// Whether the chains have the parameters.
-    is_updated: bool,
     pub(crate) session: Option<Session>,
     /// By configuration, lanes and units.
     compiled: HashSet<(Config, usize, usize)>,
@@ -106,7 +105,6 @@ impl Program {
             values,
             units,
             chains,
-            is_updated: false,
             session: None,
             compiled: HashSet::new(),
             compiled_chains: HashSet::new(),
@@ -125,7 +123,7 @@ impl Program {
             return Ok(());
         }
         self.packed = self.client.create_from_slice(f32::as_bytes(packed));
-        self.is_updated = false;
+        self.chains.iter_mut().flatten().for_each(ChainParameters::outdate);
         if let Some(session) = &mut self.session {
             session.memory.packed = self.packed.clone();
         }
@@ -136,7 +134,7 @@ impl Program {
     pub fn limit_cores(&mut self, cores: usize) {
         let all = self.client.properties().hardware.max_units_per_cube.max(1) as usize;
         self.units = cores.clamp(1, all);
-        self.is_updated = false;
+        self.chains.iter_mut().flatten().for_each(ChainParameters::outdate);
         self.session = None;
     }
 
@@ -191,13 +189,9 @@ impl Program {
 
     /// Queues a chain in linear space.
     fn walk(&mut self, index: usize, body: &Loop, failed: &Handle) -> Result<(), KernelError> {
-        if !std::mem::replace(&mut self.is_updated, true) {
-            for chain in self.chains.iter_mut().flatten() {
-                self.stats.launches += chain.update(&self.client, &self.packed, self.units);
-            }
-        }
         let session = self.session.as_ref().expect("a batch was prepared");
-        let parameters = self.chains[index].as_ref().expect("it is a chain");
+        let parameters = self.chains[index].as_mut().expect("it is a chain");
+        self.stats.launches += parameters.update(&self.client, &self.packed, self.units);
         let chain = session.chains[index].as_ref().expect("it is a chain");
         let carries = [body.carry[0], body.carry[body.steps as usize % 2]];
         let buffers =

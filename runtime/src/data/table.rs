@@ -4,6 +4,7 @@
 use super::selected::SelectedRows;
 use super::{Columns, Data, DataError, Rows, Source, compressed, csv, error, idx, npy};
 use crate::files;
+use std::path::Path;
 
 /// Opens a table and checks every value.
 pub(super) fn open(source: &Source, array: Option<&str>, columns: Columns) -> Result<Data, DataError> {
@@ -18,6 +19,14 @@ pub(super) fn open(source: &Source, array: Option<&str>, columns: Columns) -> Re
         (Box::new(npy::NpyRows::new(idx::array(path, bytes)?, columns)?), Vec::new())
     } else if bytes.starts_with(b"PK") {
         (Box::new(npy::NpyRows::new(npy::Array::from_archive(path, &bytes, array)?, columns)?), Vec::new())
+    } else if let Some(extension) = numpy_extension(path) {
+        return Err(DataError::format(
+            path,
+            format!(
+                "expected a NumPy file, for its name ends in `.{extension}`, but it does not begin like one; write it again with \
+                 `numpy.save`, or rename it to `.csv` if it is text"
+            ),
+        ));
     } else {
         let (rows, warnings) = csv::CsvRows::new(path, bytes, columns)?;
         (Box::new(rows), warnings)
@@ -25,4 +34,9 @@ pub(super) fn open(source: &Source, array: Option<&str>, columns: Columns) -> Re
     let rows = SelectedRows::of(rows, source)?;
     let summary = error::count(rows.len(), "row");
     Ok(Data { rows, summary, warnings })
+}
+
+/// The extension of a name that promises NumPy.
+fn numpy_extension(path: &Path) -> Option<&str> {
+    path.extension().and_then(|extension| extension.to_str()).filter(|extension| ["npy", "npz"].contains(extension))
 }

@@ -163,6 +163,11 @@ fn npy_messages() {
     short.truncate(short.len() - 1);
     assert_eq!(message(short), "`d.npy`: the array is truncated: shape [2, 2] takes 32 bytes, found 31");
     assert_eq!(message(b"\x93NUMPY\x01".to_vec()), "`d.npy`: the array's header is truncated");
+    assert_eq!(
+        message(b"0,1\n".to_vec()),
+        "`d.npy`: expected a NumPy file, for its name ends in `.npy`, but it does not begin like one; write it again with \
+         `numpy.save`, or rename it to `.csv` if it is text"
+    );
 }
 
 // COVERS: data.npz

@@ -18,8 +18,11 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
-use super::forward::{ChainPlace, INPUT_WORDS, STAGE_WORDS, clear_next, clear_queue, emissions, take};
-use crate::flows::stage::{SLICE, StageFlowConfig};
+use super::forward::{ChainPlace, STAGE_WORDS};
+use super::inputs::{count_inputs, emissions};
+use super::queue::{clear_next, clear_queue, take};
+use crate::flows::stage::StageFlowConfig;
+use crate::flows::tiles::{CountTile, count_tile, pad, store_pair, weighted_sums};
 use crate::operand::{leave, share};
 use crate::stage::stored_row;
 use cubecl::prelude::*;
@@ -86,44 +89,6 @@ struct Block {
     inputs: usize,
 }
 
-/// Adds flows of `rows` units from `h` on, left in scratch memory from number `at` on, to the counts of the inputs of an
-/// iteration.
-#[cube]
-#[allow(clippy::too_many_arguments)]
-fn count_inputs(
-    counts: &mut [f32],
-    scratch: &[f32],
-    tables: &[u32],
-    evidence: &[u32],
-    words: usize,
-    iteration: u32,
-    row: usize,
-    v0: usize,
-    h: usize,
-    at: usize,
-    #[comptime] rows: usize,
-    #[comptime] samples: usize,
-    #[comptime] counted: Vec<bool>,
-) {
-    #[unroll]
-    for input in 0..comptime!(counted.len()) {
-        if comptime!(counted[input]) {
-            let words = words + comptime!(input * INPUT_WORDS);
-            let variable = tables[words] + iteration * tables[words + 1];
-            let observed = variable as usize * row + v0;
-            let pitch = tables[words + 3] as usize;
-            let to = tables[words + 4] as usize * CHUNK + h * pitch;
-            for sample in 0..samples {
-                let column = to + evidence[observed + sample] as usize;
-                #[unroll]
-                for k in 0..rows {
-                    counts[column + k * pitch] += scratch[at + k * samples + sample];
-                }
-            }
-        }
-    }
-}
-
 /// Copies the derivatives of output `o` of a block to scratch memory.
 #[cube]
 fn copy<N: Size>(
@@ -158,38 +123,16 @@ fn flow_tile<N: Size>(
     #[comptime] c: StageFlowConfig,
 ) {
     let n = N::value();
-    let scratch = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
-    let q = block.derivatives / n;
     let partial = (block.slot + comptime!(transposed_at(&c))) / n + (i - block.i0) * c.vectors;
-    let weights =
-        block.weights + (block.g % c.distinct * comptime!(c.panels()) + i / c.tile) * comptime!(c.outputs * c.tile);
+    let panel = block.g % c.distinct * comptime!(c.panels()) + i / c.tile;
+    let weights = block.weights + panel * comptime!(c.outputs * c.tile);
     let mut sums = Array::<Vector<f32, N>>::new(comptime!(c.tile * c.vectors));
-    #[unroll]
-    for k in 0..comptime!(c.tile * c.vectors) {
-        sums[k] = Vector::new(0.0);
-    }
-    if slice > 0 {
-        #[unroll]
-        for k in 0..comptime!(c.tile * c.vectors) {
-            sums[k] = scratch[partial + k];
-        }
-    }
-    let o_end = min((slice + 1) * comptime!(SLICE.min(c.outputs)), comptime!(c.outputs).runtime());
-    for o in slice * SLICE..o_end {
-        #[unroll]
-        for k in 0..c.tile {
-            let weight = Vector::<f32, N>::new(packed[weights + o * c.tile + k]);
-            #[unroll]
-            for v in 0..c.vectors {
-                let at = comptime!(k * c.vectors + v);
-                sums[at] = fma(weight, scratch[q + o * c.vectors + v], sums[at]);
-            }
-        }
-    }
+    weighted_sums::<N>(&*scratch, packed, &mut sums, weights, block.derivatives / n, partial, slice, c);
     let mut to = partial;
     if slice + 1 == comptime!(c.slices()).runtime() {
         to = (block.slot + comptime!(tile_at(&c))) / n;
     }
+    let scratch = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
     #[unroll]
     for k in 0..comptime!(c.tile * c.vectors) {
         scratch[to + k] = sums[k];
@@ -318,7 +261,6 @@ fn transpose<N: Size>(
     #[comptime] c: StageFlowConfig,
     #[comptime] is_first: bool,
 ) {
-    let n = N::value();
     let to = block.slot + comptime!(transposed_at(&c));
     let row = comptime!(c.columns() * c.lanes);
     let count = block.i_end - block.i0;
@@ -338,71 +280,10 @@ fn transpose<N: Size>(
                 low *= scale;
                 high *= scale;
             }
-            // Two neighbors are stored at once.
-            let low = Vector::<u64, N>::cast_from(Vector::<u32, N>::reinterpret(low));
-            let high = Vector::<u64, N>::cast_from(Vector::<u32, N>::reinterpret(high));
-            let both = low | (high << Vector::new(32u64));
-            let pairs = scratch.as_vectorized_mut().with_vector_size_mut::<Const<2>>();
-            #[unroll]
-            for lane in 0..n {
-                pairs[(to + comptime!(v * c.lanes + lane) * row + i) / 2] =
-                    Vector::<f32, Const<2>>::reinterpret(both.extract(lane));
-            }
+            store_pair::<N>(scratch, low, high, to + comptime!(v * c.lanes * row) + i, row);
         }
     }
-    for sample in 0..comptime!(c.samples()) {
-        for i in count..row {
-            scratch[to + sample * row + i] = 0.0;
-        }
-    }
-}
-
-/// Adds a register tile of counts: outputs from `o` on, vectors of inputs from `x` on.
-#[cube]
-fn count_tile<N: Size>(
-    counts: &mut [f32],
-    scratch: &[f32],
-    block: &Block,
-    o: usize,
-    x: usize,
-    #[comptime] c: StageFlowConfig,
-) {
-    let n = N::value();
-    let from = scratch.as_vectorized().with_vector_size::<N>();
-    let columns = comptime!(c.columns());
-    let (outputs, width) = comptime!((c.count_outputs, c.count_vectors));
-    let e = (block.slot + comptime!(transposed_at(&c))) / n;
-    let mut sums = Array::<Vector<f32, N>>::new(comptime!(outputs * width));
-    #[unroll]
-    for k in 0..comptime!(outputs * width) {
-        sums[k] = Vector::new(0.0);
-    }
-    for sample in 0..comptime!(c.samples()) {
-        #[unroll]
-        for a in 0..outputs {
-            // A tile that overhangs computes the last output, and the last vector, again.
-            let at = min(o + a, comptime!(c.outputs - 1).runtime());
-            let derivative = Vector::<f32, N>::new(scratch[block.derivatives + at * comptime!(c.samples()) + sample]);
-            #[unroll]
-            for k in 0..width {
-                let column = min(x + k, comptime!(columns - 1).runtime());
-                let at = comptime!(a * width + k);
-                sums[at] = fma(derivative, from[e + sample * columns + column], sums[at]);
-            }
-        }
-    }
-    let to = counts.as_vectorized_mut().with_vector_size_mut::<N>();
-    let first = block.counts + block.g % c.distinct * c.outputs * comptime!(c.pitch()) + block.i0;
-    #[unroll]
-    for a in 0..outputs {
-        #[unroll]
-        for k in 0..width {
-            // The last chunk may be shorter than the others, and what follows a row is the next one.
-            if o + a < c.outputs && x + k < columns && block.i0 + (x + k) * n < comptime!(c.pitch()).runtime() {
-                to[(first + (o + a) * comptime!(c.pitch())) / n + x + k] += sums[comptime!(a * width + k)];
-            }
-        }
-    }
+    pad(scratch, to, count, row, comptime!(c.samples()));
 }
 
 /// Flows and counts of one block, whose derivatives are in scratch memory.
@@ -451,7 +332,16 @@ fn block_flows<N: Size>(
     transpose::<N>(states, scratch, scales, place.vectors as usize, block, c, is_first);
     for x in 0..comptime!(c.columns().div_ceil(c.count_vectors)) {
         for o in 0..comptime!(c.outputs.div_ceil(c.count_outputs)) {
-            count_tile::<N>(counts, &*scratch, block, o * c.count_outputs, x * c.count_vectors, c);
+            let first = block.g % c.distinct * c.outputs * comptime!(c.pitch()) + block.i0;
+            let tile = CountTile {
+                handed: block.derivatives,
+                transposed: block.slot + comptime!(transposed_at(&c)),
+                counts: block.counts + first,
+                i0: block.i0,
+                o: o * c.count_outputs,
+                x: x * c.count_vectors,
+            };
+            count_tile::<N>(counts, &*scratch, &tile, c);
         }
     }
 }

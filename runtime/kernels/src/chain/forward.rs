@@ -14,6 +14,8 @@
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
 use super::LEAST_VALUE;
+use super::inputs::emissions;
+use super::queue::{clear_next, clear_queue, take};
 use crate::math::{greater, greatest_lane, least_lane, lesser};
 use crate::stage::{StageConfig, stored_row};
 use cubecl::prelude::*;
@@ -21,8 +23,6 @@ use danaus_artifact::plan::CHUNK;
 
 /// Words of a sum in the chain's tables: where its weights, transposed weights and counts stand.
 pub const STAGE_WORDS: usize = 3;
-/// Words of an input: variable, stride, table, pitch, counts.
-pub const INPUT_WORDS: usize = 5;
 
 /// Compile-time values of [`chain_kernel()`].
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
@@ -98,38 +98,6 @@ fn scale_of<N: Size>(
     let exponent = Vector::<u32, N>::reinterpret(select_many(alive, high, Vector::new(1.0))) >> Vector::new(23u32);
     let scale = Vector::<f32, N>::reinterpret((Vector::new(254u32) - exponent) << Vector::new(23u32));
     (Vector::<f32, N>::cast_from(Vector::<i32, N>::cast_from(exponent) - Vector::new(127i32)), scale)
-}
-
-/// The product of what all inputs give unit `h` for the samples of vector `v`.
-#[cube]
-#[allow(clippy::too_many_arguments)]
-pub fn emissions<N: Size>(
-    linear: &[f32],
-    tables: &[u32],
-    evidence: &[u32],
-    words: usize,
-    iteration: u32,
-    vectors: usize,
-    h: usize,
-    v: usize,
-    #[comptime] inputs: usize,
-) -> Vector<f32, N> {
-    let n = N::value();
-    let mut product = Vector::<f32, N>::new(1.0);
-    #[unroll]
-    for input in 0..inputs {
-        let words = words + comptime!(input * INPUT_WORDS);
-        let variable = tables[words] + iteration * tables[words + 1];
-        let observed = (variable as usize * vectors + v) * n;
-        let row = tables[words + 2] as usize * CHUNK + h * tables[words + 3] as usize;
-        let mut values = Vector::<f32, N>::empty();
-        #[unroll]
-        for lane in 0..n {
-            values.insert(lane, linear[row + evidence[observed + lane] as usize]);
-        }
-        product = if comptime!(input == 0) { values } else { product * values };
-    }
-    product
 }
 
 /// One register tile, left in scratch memory; the inputs stand from vector `at` on.
@@ -250,26 +218,6 @@ fn item<N: Size>(
         }
         maxima[sum.found + v0 + v] = found;
     }
-}
-
-/// Makes all numbers of a queue zero; there must be a barrier before it is used.
-#[cube]
-pub fn clear_queue(queue: &mut [Atomic<u32>]) {
-    for turn in 0..3usize {
-        queue[(turn * CUBE_DIM as usize + ABSOLUTE_POS) * CHUNK].store(0u32);
-    }
-}
-
-/// The next work item of the run of unit `of`, or one that is not in it, if there is none left: `k` counts barriers.
-#[cube]
-pub fn take(queue: &mut [Atomic<u32>], k: u32, of: usize) -> usize {
-    queue[(k as usize % 3 * CUBE_DIM as usize + of) * CHUNK].fetch_add(1u32) as usize
-}
-
-/// Makes this unit's number zero for the next but one use. Nobody looks at it before then.
-#[cube]
-pub fn clear_next(queue: &mut [Atomic<u32>], k: u32) {
-    queue[((k as usize + 1) % 3 * CUBE_DIM as usize + ABSOLUTE_POS) * CHUNK].store(0u32);
 }
 
 /// A unit's part of a sum: the work items of its own run, then those that other units have not come to. Which unit computes an

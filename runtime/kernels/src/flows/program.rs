@@ -8,17 +8,17 @@
 
 use super::check::{check_layout, check_plan};
 use super::launch::FlowConfig;
-use super::layout::{FlowLayout, LoopRows, Placed};
+use super::layout::{FlowLayout, Placed};
 use super::pass;
 use crate::chain::backward::ChainFlowConfig;
 use crate::chain::forward::ChainConfig;
-use crate::chain::session::{Buffers, ChainParameters, ChainSession, kept_regions};
+use crate::chain::parameters::ChainParameters;
+use crate::chain::session::ChainSession;
 use crate::error::KernelError;
 use crate::launch::{Layout, Memory, argument, grid};
 use crate::pack::unpack_counts;
 use crate::program::{FLUSH, Stats, check_memory};
 use crate::queries::launch::Answers;
-use crate::rescale::restore_kernel;
 use crate::validate::arrays;
 use cubecl::Device;
 use cubecl::bytes::Bytes;
@@ -26,7 +26,7 @@ use cubecl::client::Client;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 use danaus_artifact::chain::Chain;
-use danaus_artifact::flow_plan::{FlowLoop, FlowPlan, FlowStep, Segments};
+use danaus_artifact::flow_plan::{FlowPlan, FlowStep, Segments};
 use danaus_artifact::plan::{CHUNK, Plan};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashSet};
@@ -45,25 +45,23 @@ pub struct FlowProgram {
     signature: Arc<Plan>,
     pub(crate) client: Client,
     packed: Option<Handle>,
-    counts: Handle,
+    pub(super) counts: Handle,
     /// Counts of earlier batches, in double precision.
     sums: Option<Handle>,
     /// Whether the counts are those of a batch.
     is_counted: bool,
     /// Number of values of every variable.
     pub(crate) values: Vec<u32>,
-    units: usize,
+    pub(super) units: usize,
     /// Bytes that the buffers of a session may take.
     limit: u64,
     /// The latest last.
     pub(crate) sessions: Vec<FlowSession>,
     compiled: HashSet<(FlowConfig, usize, usize)>,
     /// The loops that are chains.
-    chains: Vec<Option<ChainParameters>>,
-    /// Whether the chains have the parameters.
-    is_updated: bool,
-    compiled_chains: HashSet<(ChainConfig, ChainFlowConfig, usize, usize)>,
-    stats: Stats,
+    pub(super) chains: Vec<Option<ChainParameters>>,
+    pub(super) compiled_chains: HashSet<(ChainConfig, ChainFlowConfig, usize, usize)>,
+    pub(super) stats: Stats,
 }
 
 /// The buffers and kernels for one size of batch.
@@ -74,10 +72,10 @@ pub(crate) struct FlowSession {
     pub(crate) memory: Memory,
     /// Where the answers of a query are written.
     pub(crate) answers: Answers,
-    offsets: Handle,
+    pub(super) offsets: Handle,
     configs: BTreeMap<(u32, u32), FlowConfig>,
     /// The loops that are computed as chains.
-    chains: Vec<Option<ChainSession>>,
+    pub(super) chains: Vec<Option<ChainSession>>,
 }
 
 impl FlowProgram {
@@ -111,7 +109,6 @@ impl FlowProgram {
             sessions: Vec::new(),
             compiled: HashSet::new(),
             chains,
-            is_updated: false,
             compiled_chains: HashSet::new(),
             stats: Stats::default(),
         })
@@ -140,7 +137,7 @@ impl FlowProgram {
         }
         check_memory(&self.client, packed.len() as u64 * 4, "the parameters")?;
         let bytes = f32::as_bytes(packed);
-        self.is_updated = false;
+        self.chains.iter_mut().flatten().for_each(ChainParameters::outdate);
         if let Some(handle) = self.packed.as_ref().filter(|_| !packed.is_empty()) {
             let copy: Vec<f32> = packed.par_iter().with_min_len(GRAIN).copied().collect();
             self.client.write(handle, Bytes::from_elems(copy));
@@ -301,43 +298,6 @@ impl FlowProgram {
         Ok(())
     }
 
-    /// The buffers of the chains whose values fit where the frames would be.
-    fn chain_sessions(&self, layout: &FlowLayout, lanes: Layout, arena: &Handle) -> Vec<Option<ChainSession>> {
-        let session = |((chain, body), rows): ((&Option<ChainParameters>, &FlowLoop), &LoopRows)| {
-            let chain = chain.as_ref()?.chain();
-            let needed = kept_regions(chain, rows.segment) * u64::from(chain.widest());
-            let fits = needed <= u64::from(rows.segment) * u64::from(body.frame_rows);
-            fits.then(|| ChainSession::with_flows(&self.client, chain, lanes, arena, rows))
-        };
-        self.chains.iter().zip(&self.plan.loops).zip(&layout.loops).map(session).collect()
-    }
-
-    fn compile_chains(&mut self, session: &FlowSession) -> Result<(), KernelError> {
-        let Layout { lanes, units, .. } = session.memory.layout;
-        let nothing = zeros::<f32>(&self.client, CHUNK);
-        for (parameters, chain) in self.chains.iter_mut().zip(&session.chains) {
-            let (Some(parameters), Some(chain)) = (parameters, chain) else { continue };
-            let flows = chain.flow_config().expect("it has flows").clone();
-            if !self.compiled_chains.insert((chain.config().clone(), flows, lanes, units)) {
-                continue;
-            }
-            let start = Instant::now();
-            parameters.update(&self.client, &session.memory.packed, units);
-            let (client, memory, offsets) = (&self.client, &session.memory, &session.offsets);
-            let buffers = Buffers { client, memory, offsets, failed: &nothing, parameters };
-            // SAFETY: no iterations, hence hardly any access.
-            unsafe {
-                chain.walk(&buffers, 0..0, true);
-                chain.walk_back(&buffers, &self.counts, 0..0);
-            }
-            cubecl::future::block_on(self.client.sync())
-                .map_err(|error| KernelError::Device(format!("{error:?} (while compiling {:?})", chain.config())))?;
-            self.stats.compile_seconds += start.elapsed().as_secs_f64();
-            self.stats.kernels += 2;
-        }
-        Ok(())
-    }
-
     /// Compiles what is new by launching it without work, one at a time, so that an error names its kernel.
     fn compile(&mut self, session: &FlowSession) -> Result<(), KernelError> {
         let Layout { lanes, units, .. } = session.memory.layout;
@@ -361,7 +321,6 @@ impl FlowProgram {
         let mut in_linear_space = session.chains.iter().any(Option::is_some);
         if in_linear_space {
             let failed = zeros::<f32>(&self.client, CHUNK);
-            self.update_chains(session);
             self.forward(session, Some(&failed))?;
             let read = self.client.read_one(failed).map_err(|error| KernelError::Device(format!("{error:?}")))?;
             in_linear_space = f32::from_bytes(&read).iter().all(|&failed| failed == 0.0);
@@ -406,14 +365,6 @@ impl FlowProgram {
         Ok(())
     }
 
-    fn update_chains(&mut self, session: &FlowSession) {
-        if !std::mem::replace(&mut self.is_updated, true) {
-            for chain in self.chains.iter_mut().flatten() {
-                self.stats.launches += chain.update(&self.client, &session.memory.packed, self.units);
-            }
-        }
-    }
-
     /// The forward pass; with chains in linear space if there is a buffer that becomes positive if they fail.
     pub(crate) fn forward(&mut self, session: &FlowSession, failed: Option<&Handle>) -> Result<(), KernelError> {
         let plan = self.plan.clone();
@@ -434,42 +385,6 @@ impl FlowProgram {
             }
         }
         Ok(())
-    }
-
-    /// Queues a chain in linear space, and adds its offsets back unless they are the root's.
-    fn chain_forward(&mut self, session: &FlowSession, index: usize, failed: &Handle) -> Result<(), KernelError> {
-        let body = &self.plan.loops[index];
-        let parameters = self.chains[index].as_ref().expect("it is a chain");
-        let chain = session.chains[index].as_ref().expect("it is a chain");
-        let (client, memory, offsets) = (&self.client, &session.memory, &session.offsets);
-        let buffers = Buffers { client, memory, offsets, failed, parameters };
-        // SAFETY: the plan was checked, and the buffers were made for it and for this layout.
-        self.stats.launches += unsafe { chain.forward(&buffers, [body.first, body.result]) };
-        if !self.plan.root_offset {
-            let (count, dim) = grid(memory.layout);
-            let [arena, offsets] = [&memory.arena, &session.offsets].map(argument);
-            let (lanes, vectors) = (memory.layout.lanes, memory.layout.vectors as u32);
-            let (row, width) = (body.result, body.width);
-            // SAFETY: the rows were checked to lie within the arena.
-            unsafe {
-                restore_kernel::launch_unchecked(&self.client, count, dim, lanes, arena, offsets, row, width, vectors);
-            }
-            self.stats.launches += 1;
-        }
-        self.queued()
-    }
-
-    /// Queues the flows of a chain in linear space.
-    fn chain_backward(&mut self, session: &FlowSession, index: usize) -> Result<(), KernelError> {
-        let body = &self.plan.loops[index];
-        let parameters = self.chains[index].as_ref().expect("it is a chain");
-        let chain = session.chains[index].as_ref().expect("it is a chain");
-        let (client, memory, offsets) = (&self.client, &session.memory, &session.offsets);
-        let buffers = Buffers { client, memory, offsets, failed: offsets, parameters };
-        let flows = [body.first_flow, body.result_flow];
-        // SAFETY: the plan was checked, and the buffers were made for it and for this layout.
-        self.stats.launches += unsafe { chain.backward(&buffers, &self.counts, body.first, flows) };
-        self.queued()
     }
 
     /// Forward iterations of a loop. `is_first` says that they are not computed again.
@@ -643,7 +558,7 @@ impl FlowProgram {
         cubecl::future::block_on(self.client.sync()).map_err(|error| KernelError::Device(format!("{error:?}")))
     }
 
-    fn queued(&mut self) -> Result<(), KernelError> {
+    pub(super) fn queued(&mut self) -> Result<(), KernelError> {
         self.stats.launches += 1;
         if self.stats.launches.is_multiple_of(FLUSH) {
             self.client.flush().map_err(|error| KernelError::Device(format!("{error:?}")))?;

@@ -19,6 +19,7 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
+use super::tiles::{CountTile, count_tile, pad, store_pair, weighted_sums};
 use crate::math::{exp_bounded, exp_nonpositive, greater, greatest_lane, shift_of, total};
 use crate::operand::{Operands, Place, leave, operands, share};
 use crate::stage::stored_row;
@@ -335,34 +336,13 @@ fn flow_tile<N: Size>(
     slice: usize,
     #[comptime] c: StageFlowConfig,
 ) {
-    let scratch = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
     let e = exponentials_of::<N>(block, c);
     let q = ratios_of(block, c) / N::value();
     let partial = (block.slot + comptime!(c.transposed_at())) / N::value() + (i - block.i0) * c.vectors;
     let weights = weight_index(tables, block, 0usize, i, c);
     let mut sums = Array::<Vector<f32, N>>::new(comptime!(c.tile * c.vectors));
-    #[unroll]
-    for k in 0..comptime!(c.tile * c.vectors) {
-        sums[k] = Vector::new(0.0);
-    }
-    if slice > 0 {
-        #[unroll]
-        for k in 0..comptime!(c.tile * c.vectors) {
-            sums[k] = scratch[partial + k];
-        }
-    }
-    let o_end = min((slice + 1) * comptime!(SLICE.min(c.outputs)), comptime!(c.outputs).runtime());
-    for o in slice * SLICE..o_end {
-        #[unroll]
-        for k in 0..c.tile {
-            let weight = Vector::<f32, N>::new(packed[weights + o * c.tile + k]);
-            #[unroll]
-            for v in 0..c.vectors {
-                let at = comptime!(k * c.vectors + v);
-                sums[at] = fma(weight, scratch[q + o * c.vectors + v], sums[at]);
-            }
-        }
-    }
+    weighted_sums::<N>(&*scratch, packed, &mut sums, weights, q, partial, slice, c);
+    let scratch = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
     if slice + 1 == comptime!(c.slices()).runtime() {
         let row = tables[block.record + 4] as usize + block.g * c.inputs;
         #[unroll]
@@ -387,76 +367,24 @@ fn flow_tile<N: Size>(
 /// Writes the exponentials with inputs next to each other: `[samples][inputs]`, padded with 0.
 #[cube]
 fn transpose<N: Size>(scratch: &mut [f32], block: &Block, #[comptime] c: StageFlowConfig) {
-    let n = N::value();
     let to = block.slot + comptime!(c.transposed_at());
     let from = exponentials_of::<N>(block, c);
     let row = comptime!(c.columns() * c.lanes);
     let count = block.i_end - block.i0;
-    for i in 0..count {
+    for pair in 0..count.div_ceil(2usize) {
+        let i = 2 * pair;
         #[unroll]
         for v in 0..c.vectors {
-            let e = scratch.as_vectorized().with_vector_size::<N>()[from + i * c.vectors + v];
-            #[unroll]
-            for lane in 0..n {
-                scratch[to + comptime!(v * c.lanes + lane) * row + i] = e.extract(lane);
+            let e = scratch.as_vectorized().with_vector_size::<N>();
+            let low = e[from + i * c.vectors + v];
+            let mut high = Vector::<f32, N>::new(0.0);
+            if i + 1 < count {
+                high = e[from + (i + 1) * c.vectors + v];
             }
+            store_pair::<N>(scratch, low, high, to + comptime!(v * c.lanes * row) + i, row);
         }
     }
-    for sample in 0..comptime!(c.samples()) {
-        for i in count..row {
-            scratch[to + sample * row + i] = 0.0;
-        }
-    }
-}
-
-/// Adds a register tile of counts: outputs from `o` on, vectors of inputs from `x` on.
-#[cube]
-fn count_tile<N: Size>(
-    counts: &mut [f32],
-    scratch: &[f32],
-    tables: &[u32],
-    block: &Block,
-    o: usize,
-    x: usize,
-    #[comptime] c: StageFlowConfig,
-) {
-    let n = N::value();
-    let from = scratch.as_vectorized().with_vector_size::<N>();
-    let columns = comptime!(c.columns());
-    let (outputs, width) = comptime!((c.count_outputs, c.count_vectors));
-    let e = (block.slot + comptime!(c.transposed_at())) / n;
-    let q = ratios_of(block, c);
-    let mut sums = Array::<Vector<f32, N>>::new(comptime!(outputs * width));
-    #[unroll]
-    for k in 0..comptime!(outputs * width) {
-        sums[k] = Vector::new(0.0);
-    }
-    for sample in 0..comptime!(c.samples()) {
-        #[unroll]
-        for a in 0..outputs {
-            // A tile that overhangs computes the last output, and the last vector, again.
-            let at = min(o + a, comptime!(c.outputs - 1).runtime());
-            let ratio = Vector::<f32, N>::new(scratch[q + at * comptime!(c.samples()) + sample]);
-            #[unroll]
-            for k in 0..width {
-                let column = min(x + k, comptime!(columns - 1).runtime());
-                let at = comptime!(a * width + k);
-                sums[at] = fma(ratio, from[e + sample * columns + column], sums[at]);
-            }
-        }
-    }
-    let to = counts.as_vectorized_mut().with_vector_size_mut::<N>();
-    #[unroll]
-    for a in 0..outputs {
-        #[unroll]
-        for k in 0..width {
-            // The last chunk may be shorter than the others, and what follows a row is the next one.
-            if o + a < c.outputs && x + k < columns && block.i0 + (x + k) * n < comptime!(c.pitch()).runtime() {
-                let at = count_index(tables, block, o + a, block.i0, c) / n + x + k;
-                to[at] += sums[comptime!(a * width + k)];
-            }
-        }
-    }
+    pad(scratch, to, count, row, comptime!(c.samples()));
 }
 
 /// Flows and counts of one block, when its exponentials and ratios are there.
@@ -491,7 +419,15 @@ fn flow_block<N: Size>(
         transpose::<N>(scratch, block, c);
         for x in 0..comptime!(c.columns().div_ceil(c.count_vectors)) {
             for o in 0..comptime!(c.outputs.div_ceil(c.count_outputs)) {
-                count_tile::<N>(counts, &*scratch, tables, block, o * c.count_outputs, x * c.count_vectors, c);
+                let tile = CountTile {
+                    handed: ratios_of(block, c),
+                    transposed: block.slot + comptime!(c.transposed_at()),
+                    counts: count_index(tables, block, 0usize, block.i0, c),
+                    i0: block.i0,
+                    o: o * c.count_outputs,
+                    x: x * c.count_vectors,
+                };
+                count_tile::<N>(counts, &*scratch, &tile, c);
             }
         }
     }
