@@ -2,8 +2,10 @@
 
 use crate::evidence::data_failure;
 use crate::failure::Failure;
+use crate::model::Model;
 use danaus_artifact::plan::Plan;
 use danaus_runtime::parameters::Parameters;
+use danaus_runtime::queries::QuerySession;
 pub use danaus_runtime::session::usual_batch;
 use danaus_runtime::session::{Session, SessionError};
 use std::io::{IsTerminal, Write};
@@ -12,6 +14,12 @@ use std::time::{Duration, Instant};
 /// Puts a circuit on the device.
 pub fn open(plan: Plan, parameters: &Parameters) -> Result<Session, Failure> {
     Session::open(plan, parameters).map_err(failure)
+}
+
+/// Puts the marginals of a model on the device; it must have been opened with them.
+pub fn marginals(model: Model, parameters: &Parameters) -> Result<QuerySession, Failure> {
+    let plan = model.queries.marginal.expect("the model was opened with them");
+    QuerySession::open(model.plan, plan, parameters).map_err(failure)
 }
 
 /// Whose fault it is.

@@ -152,7 +152,9 @@ impl Chain {
                 return None;
             }
         }
-        (rescale != u32::MAX && !self.stages.is_empty() && self.steps > 0 && width == self.width).then_some(self)
+        let sums = u64::from(self.steps) * self.stages.len() as u64;
+        let is_small = sums < u64::from(u32::MAX / 2) && self.widest() < u32::MAX / 2;
+        (rescale != u32::MAX && sums > 0 && is_small && width == self.width).then_some(self)
     }
 
     /// Units of the widest layer.

@@ -26,7 +26,8 @@ pub mod session;
 
 /// The least parameter of a chain that is not zero.
 pub const LEAST_PARAMETER: f32 = 9.094_947e-13; // 2^-40
-/// The greatest parameter of a chain: weights are probabilities, but nobody is forced to give normalized ones.
-pub const MOST_PARAMETER: f32 = 1024.0;
+/// The greatest parameter of a chain. Weights are probabilities, but nobody is forced to give normalized ones; those within this bound
+/// cannot make values overflow between two scalings.
+pub const MOST_PARAMETER: f32 = 2.0;
 /// The least value of a chain that is not zero.
 pub const LEAST_VALUE: f32 = 1.292_469_7e-26; // 2^-86

@@ -248,9 +248,9 @@ impl Program {
         let row_bytes = layout.samples() as u64 * 4;
         let vector_bytes = layout.lanes as u64 * 4;
         let session = |chain: &Option<ChainParameters>| {
-            chain.as_ref().map(|chain| ChainSession::new(&self.client, chain.chain(), layout))
+            chain.as_ref().map(|chain| ChainSession::new(&self.client, chain.chain(), layout)).transpose()
         };
-        let chains: Vec<Option<ChainSession>> = self.chains.iter().map(session).collect();
+        let chains = self.chains.iter().map(session).collect::<Result<Vec<Option<ChainSession>>, KernelError>>()?;
         let of_chains = chains.iter().flatten().map(|chain| chain.scratch(layout).div_ceil(layout.lanes));
         let scratch_vectors =
             configs.values().map(Config::scratch).chain(of_chains).max().unwrap_or(0).max(1) * layout.units;

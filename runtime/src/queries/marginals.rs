@@ -84,29 +84,7 @@ impl QuerySession {
         batch: usize,
         on_batch: &mut dyn FnMut(usize, &Marginals) -> ControlFlow<()>,
     ) -> Result<(), SessionError> {
-        self.check_variables(rows)?;
-        let starts = self.starts();
-        let length = starts[self.columns.len()];
-        let batch = batch.min(BYTES / (4 * length.max(1))).clamp(1, rows.len().max(1));
-        for first in (0..rows.len()).step_by(batch) {
-            let range = first..rows.len().min(first + batch);
-            let count = range.len();
-            let evidence = evidence(rows, range)?;
-            let found = self.program.posteriors(&evidence, count, batch)?;
-            let mut marginals = Marginals {
-                probabilities: vec![0.0; count * length],
-                log_likelihoods: found.log_likelihoods.clone(),
-                starts: starts.clone(),
-            };
-            for row in 0..count {
-                let observed = |variable: usize| evidence[variable * count + row];
-                self.fill_row(&found, row, observed, &mut marginals);
-            }
-            if on_batch(first, &marginals).is_break() {
-                break;
-            }
-        }
-        Ok(())
+        self.in_batches(rows, batch, false, on_batch)
     }
 
     /// The distribution of every variable given the observed variables before it, in the order of the variables: that of the next symbol
@@ -122,10 +100,23 @@ impl QuerySession {
         batch: usize,
         on_batch: &mut dyn FnMut(usize, &Marginals) -> ControlFlow<()>,
     ) -> Result<(), SessionError> {
-        self.check_variables(rows)?;
-        if !self.is_chain {
-            return self.next_of_prefixes(rows, batch, on_batch);
+        if self.is_chain {
+            self.in_batches(rows, batch, true, on_batch)
+        } else {
+            self.check_variables(rows)?;
+            self.next_of_prefixes(rows, batch, on_batch)
         }
+    }
+
+    /// Computes what is asked batch by batch: what follows each prefix, or posteriors.
+    fn in_batches(
+        &mut self,
+        rows: &dyn Rows,
+        batch: usize,
+        is_next: bool,
+        on_batch: &mut dyn FnMut(usize, &Marginals) -> ControlFlow<()>,
+    ) -> Result<(), SessionError> {
+        self.check_variables(rows)?;
         let starts = self.starts();
         let length = starts[self.columns.len()];
         let batch = batch.min(BYTES / (4 * length.max(1))).clamp(1, rows.len().max(1));
@@ -133,16 +124,20 @@ impl QuerySession {
             let range = first..rows.len().min(first + batch);
             let count = range.len();
             let evidence = evidence(rows, range)?;
-            let found = self.program.next(&evidence, count, batch)?;
+            let found = match is_next {
+                true => self.program.next(&evidence, count, batch)?,
+                false => self.program.posteriors(&evidence, count, batch)?,
+            };
             let mut marginals = Marginals {
                 probabilities: vec![0.0; count * length],
                 log_likelihoods: found.log_likelihoods.clone(),
                 starts: starts.clone(),
             };
             for row in 0..count {
-                for variable in 0..self.columns.len() {
-                    let value = evidence[variable * count + row] as usize;
-                    self.fill_next(&found, row, variable, value, &mut marginals);
+                let observed = |variable: usize| evidence[variable * count + row];
+                match is_next {
+                    true => self.fill_next(&found, row, observed, &mut marginals),
+                    false => self.fill_row(&found, row, observed, &mut marginals),
                 }
             }
             if on_batch(first, &marginals).is_break() {
@@ -152,16 +147,19 @@ impl QuerySession {
         Ok(())
     }
 
-    /// The distribution of a variable given those before it; its value adds to the likelihood of the row.
-    fn fill_next(&self, found: &Posteriors, row: usize, variable: usize, value: usize, marginals: &mut Marginals) {
+    /// The distribution of each variable given those before it, for a row; its values add to the likelihood of the row.
+    fn fill_next(&self, found: &Posteriors, row: usize, observed: impl Fn(usize) -> u32, marginals: &mut Marginals) {
         let length = marginals.length();
         let to = &mut marginals.probabilities[row * length..][..length];
-        let range = marginals.starts[variable]..marginals.starts[variable + 1];
         let flow = |index: usize| f64::from(found.values[index * found.pitch + row]);
-        let total: f64 = range.clone().map(flow).sum();
-        range.clone().for_each(|index| to[index] = (flow(index) / total) as f32);
-        if value < range.len() && total > 0.0 {
-            marginals.log_likelihoods[row] += (flow(range.start + value) / total).ln();
+        for variable in 0..self.columns.len() {
+            let range = marginals.starts[variable]..marginals.starts[variable + 1];
+            let total: f64 = range.clone().map(flow).sum();
+            range.clone().for_each(|index| to[index] = (flow(index) / total) as f32);
+            let value = observed(variable) as usize;
+            if value < range.len() && total > 0.0 {
+                marginals.log_likelihoods[row] += (flow(range.start + value) / total).ln();
+            }
         }
     }
 

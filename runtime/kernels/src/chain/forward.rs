@@ -50,6 +50,8 @@ pub struct ChainPlace {
     pub known: u32,
     /// Vectors of samples in a row.
     pub vectors: u32,
+    /// Whether scales are kept, for flows.
+    pub kept: u32,
     /// Number of regions.
     pub regions: u32,
     /// First row of region 0.
@@ -328,7 +330,9 @@ pub fn chain_kernel<N: Size>(
             } else if ABSOLUTE_POS == 0 && place.known == 0 {
                 let (exponent, scale) = scale_of::<N>(&*maxima, before, vectors, v);
                 shifts[v] += exponent;
-                scales[iteration as usize * vectors + v] = scale;
+                if place.kept > 0 {
+                    scales[iteration as usize * vectors + v] = scale;
+                }
             }
         }
         #[unroll]

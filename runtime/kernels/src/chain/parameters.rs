@@ -33,7 +33,8 @@ impl ChainParameters {
         let mut next = 0;
         for input in &chain.inputs {
             copies.entry(input.table).or_insert_with(|| {
-                let length = (chain.width * input.pitch).div_ceil(CHUNK as u32);
+                // The table is part of the packed parameters, whose chunks fit 32 bits.
+                let length = (u64::from(chain.width) * u64::from(input.pitch)).div_ceil(CHUNK as u64) as u32;
                 next += length;
                 [input.table, next - length, length]
             });

@@ -5,9 +5,11 @@ use super::convert::{enter_kernel, exit_kernel};
 use super::forward::{ChainConfig, ChainPlaceLaunch, STAGE_WORDS, chain_kernel};
 use super::parameters::ChainParameters;
 use super::queue::SETS;
+use crate::error::KernelError;
 use crate::flows::launch::stage_config;
 use crate::flows::layout::LoopRows;
 use crate::launch::{Config, Layout, Memory, argument, grid};
+use crate::program::check_memory;
 use cubecl::client::Client;
 use cubecl::server::Handle;
 use danaus_artifact::chain::{Chain, ChainStage};
@@ -55,15 +57,15 @@ pub struct Buffers<'a> {
 
 impl ChainSession {
     /// Makes the buffers for values that are not kept.
-    pub fn new(client: &Client, chain: &Chain, layout: Layout) -> ChainSession {
+    pub fn new(client: &Client, chain: &Chain, layout: Layout) -> Result<ChainSession, KernelError> {
         let row = layout.samples() * size_of::<f32>();
-        let states = client.empty(2 * chain.widest() as usize * row);
-        ChainSession {
+        let states = allocate(client, 2 * chain.widest() as usize * row)?;
+        Ok(ChainSession {
             config: config(chain, layout),
             states,
             maxima: client.empty(2 * layout.units * row),
             shifts: client.empty(row),
-            scales: client.empty(chain.steps as usize * row),
+            scales: client.empty(row),
             queue: client.empty(SETS * layout.units * CHUNK * size_of::<u32>()),
             regions: 2,
             base: 0,
@@ -71,11 +73,17 @@ impl ChainSession {
             segment: chain.steps,
             carries: 0,
             flows: None,
-        }
+        })
     }
 
     /// Makes the buffers of a chain with flows; the values of a segment are kept, in the arena from row `base` on.
-    pub fn with_flows(client: &Client, chain: &Chain, layout: Layout, arena: &Handle, rows: &LoopRows) -> ChainSession {
+    pub fn with_flows(
+        client: &Client,
+        chain: &Chain,
+        layout: Layout,
+        arena: &Handle,
+        rows: &LoopRows,
+    ) -> Result<ChainSession, KernelError> {
         let stage = |stage: &ChainStage| {
             let mut config = stage_config(&stage.flow.as_ref().expect("it has flows").kernel, 0, layout);
             // Units that are done early take over items of others, so there should be some.
@@ -86,16 +94,18 @@ impl ChainSession {
             stages: chain.stages.iter().map(stage).collect(),
             counted: chain.inputs.iter().map(|input| input.counts.is_some()).collect(),
         };
-        let deltas = client.empty(2 * chain.widest() as usize * layout.samples() * size_of::<f32>());
-        ChainSession {
+        // The derivatives take the room that values would take that are not kept.
+        let plain = ChainSession::new(client, chain, layout)?;
+        Ok(ChainSession {
             states: arena.clone(),
+            scales: allocate(client, chain.steps as usize * layout.samples() * size_of::<f32>())?,
             regions: kept_regions(chain, rows.segment) as u32,
             base: rows.frames,
             segment: rows.segment,
             carries: rows.carries,
-            flows: Some((config, deltas)),
-            ..ChainSession::new(client, chain, layout)
-        }
+            flows: Some((config, plain.states)),
+            ..plain
+        })
     }
 
     /// What the kernel of the values is specialised by.
@@ -127,6 +137,7 @@ impl ChainSession {
             iterations.end - iterations.start,
             u32::from(known),
             layout.vectors as u32,
+            u32::from(self.flows.is_some()),
             self.regions,
             self.base,
             self.rows,
@@ -382,6 +393,11 @@ impl ChainSession {
             );
         }
     }
+}
+
+fn allocate(client: &Client, bytes: usize) -> Result<Handle, KernelError> {
+    check_memory(client, bytes as u64, "the values of a chain")?;
+    Ok(client.empty(bytes))
 }
 
 /// Regions of the values of a segment: those before each sum, and the last.

@@ -19,12 +19,12 @@ impl FlowProgram {
         layout: &FlowLayout,
         lanes: Layout,
         arena: &Handle,
-    ) -> Vec<Option<ChainSession>> {
+    ) -> Result<Vec<Option<ChainSession>>, KernelError> {
         let session = |((chain, body), rows): ((&Option<ChainParameters>, &FlowLoop), &LoopRows)| {
-            let chain = chain.as_ref()?.chain();
+            let Some(chain) = chain.as_ref().map(ChainParameters::chain) else { return Ok(None) };
             let needed = kept_regions(chain, rows.segment) * u64::from(chain.widest());
             let fits = needed <= u64::from(rows.segment) * u64::from(body.frame_rows);
-            fits.then(|| ChainSession::with_flows(&self.client, chain, lanes, arena, rows))
+            fits.then(|| ChainSession::with_flows(&self.client, chain, lanes, arena, rows)).transpose()
         };
         self.chains.iter().zip(&self.plan.loops).zip(&layout.loops).map(session).collect()
     }

@@ -273,7 +273,7 @@ impl FlowProgram {
             Ok(self.client.empty(bytes as usize))
         };
         let arena = allocate(u64::from(layout.rows) * row_bytes, "the activations")?;
-        let chains = self.chain_sessions(&layout, lanes, &arena);
+        let chains = self.chain_sessions(&layout, lanes, &arena)?;
         let of_chains = chains.iter().flatten().map(|chain| chain.scratch(lanes));
         let scratch = configs.values().map(|config| config.scratch(lanes)).chain(of_chains).max().unwrap_or(0);
         let scratch = scratch.max(CHUNK).next_multiple_of(CHUNK);

@@ -11,7 +11,6 @@ use danaus_compiler::plan::flow::Purpose;
 use danaus_runtime::data::Columns;
 use danaus_runtime::data::memory::MemoryRows;
 use danaus_runtime::parameters::Parameters;
-use danaus_runtime::queries::QuerySession;
 use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
 
@@ -96,8 +95,7 @@ fn distributions(
 ) -> Result<(), Failure> {
     let asked: Result<Vec<usize>, Failure> = arguments.of.iter().map(|named| named.column(columns)).collect();
     let asked = asked?;
-    let plan = model.queries.marginal.expect("the model was opened with it");
-    let mut query = QuerySession::open(model.plan, plan, parameters).map_err(session::failure)?;
+    let mut query = session::marginals(model, parameters)?;
     let rows = MemoryRows::from_indices(columns.clone(), given);
     let mut found = None;
     let mut keep = |_: usize, marginals: &danaus_runtime::queries::Marginals| {

@@ -61,8 +61,7 @@ pub fn run(arguments: &Marginal) -> Result<(), Failure> {
     let rows = arguments.data.rows(&model.plan.variables)?;
     let variables = selected(&arguments.of, rows.columns())?;
     let batch = arguments.data.batch.unwrap_or(session::usual_batch(&model.plan));
-    let plan = model.queries.marginal.expect("the model was opened with it");
-    let mut query = QuerySession::open(model.plan, plan, &parameters).map_err(session::failure)?;
+    let mut query = session::marginals(model, &parameters)?;
     if !arguments.pair.is_empty() {
         return pairs(arguments, &mut query, &*rows, batch);
     }

@@ -9,7 +9,7 @@ use clap::Args;
 use danaus_compiler::plan::flow::Purpose;
 use danaus_runtime::data::memory::MemoryRows;
 use danaus_runtime::data::{Columns, Rows};
-use danaus_runtime::queries::{Marginals, QuerySession};
+use danaus_runtime::queries::Marginals;
 use std::fmt::Write;
 use std::ops::ControlFlow;
 
@@ -54,8 +54,7 @@ pub fn run(arguments: &Moments) -> Result<(), Failure> {
     };
     let variables = selected(&arguments.of, rows.columns())?;
     let batch = data.batch.unwrap_or(session::usual_batch(&model.plan));
-    let plan = model.queries.marginal.expect("the model was opened with it");
-    let mut query = QuerySession::open(model.plan, plan, &parameters).map_err(session::failure)?;
+    let mut query = session::marginals(model, &parameters)?;
     let mut printed = Ok(());
     let mut on_batch = |first: usize, found: &Marginals| {
         let text = match arguments.json {
