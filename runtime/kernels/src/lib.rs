@@ -27,6 +27,7 @@ pub mod peak;
 pub mod permute;
 pub mod product;
 pub mod program;
+pub mod quads;
 pub mod queries;
 pub mod rescale;
 pub mod source;

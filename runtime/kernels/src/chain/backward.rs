@@ -19,11 +19,12 @@
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
 use super::forward::{ChainPlace, STAGE_WORDS};
-use super::inputs::{count_inputs, emissions};
+use super::inputs::{FOR_FLOWS, Runs, bring, count_inputs, count_unit, emissions};
 use super::queue::{clear_next, clear_queue, take};
 use crate::flows::stage::StageFlowConfig;
 use crate::flows::tiles::{CountTile, count_tile, pad, store_pair, weighted_sums};
 use crate::operand::{leave, share};
+use crate::quads::{QUAD, interleaved, unit_of};
 use crate::stage::stored_row;
 use cubecl::prelude::*;
 use danaus_artifact::plan::CHUNK;
@@ -45,9 +46,14 @@ impl ChainFlowConfig {
     }
 }
 
-/// The derivatives of the blocks of an item, transposed values of one block, and a register tile.
+/// The inputs of a sum as the tables of the chain's inputs have them.
+pub fn runs(c: &StageFlowConfig) -> Runs {
+    Runs { blocks: c.blocks, units: c.inputs, rows: 1, tile: c.tile }
+}
+
+/// The derivatives of the blocks of an item, transposed values of one block, a register tile, and what the chain's inputs give its units.
 fn scratch(c: &StageFlowConfig) -> usize {
-    tile_at(c) + c.tile * c.samples()
+    (brought_at(c) + runs(c).quads() * QUAD * c.samples()).next_multiple_of(CHUNK)
 }
 
 fn transposed_at(c: &StageFlowConfig) -> usize {
@@ -56,6 +62,10 @@ fn transposed_at(c: &StageFlowConfig) -> usize {
 
 fn tile_at(c: &StageFlowConfig) -> usize {
     transposed_at(c) + c.samples() * c.columns() * c.lanes
+}
+
+fn brought_at(c: &StageFlowConfig) -> usize {
+    (tile_at(c) + c.tile * c.samples()).next_multiple_of(CHUNK)
 }
 
 /// Numbers of the derivatives of a block's outputs.
@@ -146,10 +156,9 @@ fn flow_tile<N: Size>(
 fn hand_down<N: Size>(
     states: &[Vector<f32, N>],
     deltas: &mut [Vector<f32, N>],
-    counts: &mut [f32],
+    quad_counts: &mut [f32],
     scratch: &mut [f32],
     scales: &[Vector<f32, N>],
-    linear: &[f32],
     tables: &[u32],
     evidence: &[u32],
     place: &ChainPlace,
@@ -182,18 +191,8 @@ fn hand_down<N: Size>(
                         // Before the first iteration flows are wanted.
                         derivative = flow;
                     } else if comptime!(inputs > 0) {
-                        let given = emissions::<N>(
-                            linear,
-                            tables,
-                            evidence,
-                            block.inputs,
-                            block.iteration - 1,
-                            vectors,
-                            h,
-                            column,
-                            inputs,
-                        );
-                        derivative *= given;
+                        let at = comptime!(k / QUAD * QUAD * c.samples() + brought_at(&c));
+                        derivative *= unit_of::<N>(&*scratch, block.slot + at, comptime!(k % QUAD), comptime!(v * c.lanes));
                     }
                 }
                 deltas[(block.below + h) * vectors + column] = select_many(alive, derivative, Vector::new(0.0));
@@ -206,45 +205,51 @@ fn hand_down<N: Size>(
             }
         }
     }
-    if comptime!(is_first) {
+    if comptime!(is_first && counted.contains(&true)) {
         if block.iteration > 0 {
-            let row = vectors * n;
-            let count = min(block.i_end - i, comptime!(c.tile).runtime());
-            let h = block.g * c.inputs + i;
-            if count == comptime!(c.tile).runtime() {
-                count_inputs(
-                    counts,
-                    &*scratch,
-                    tables,
-                    evidence,
-                    block.inputs,
-                    block.iteration - 1,
-                    row,
-                    block.v0 * n,
-                    h,
-                    at,
-                    comptime!(c.tile),
-                    comptime!(c.samples()),
-                    counted.clone(),
-                );
-            } else {
-                for k in 0..count {
-                    count_inputs(
-                        counts,
-                        &*scratch,
-                        tables,
-                        evidence,
-                        block.inputs,
-                        block.iteration - 1,
-                        row,
-                        block.v0 * n,
-                        h + k,
-                        at + k * comptime!(c.samples()),
-                        1usize,
-                        comptime!(c.samples()),
-                        counted.clone(),
-                    );
+            interleave_flows::<N>(scratch, block, c);
+            count_inputs(
+                quad_counts,
+                &*scratch,
+                tables,
+                evidence,
+                block.inputs,
+                block.iteration - 1,
+                vectors * n,
+                block.v0 * n,
+                block.g * comptime!(c.panels()) + i / c.tile,
+                block.slot + comptime!(brought_at(&c)),
+                comptime!(runs(&c).quads()),
+                comptime!(c.samples()),
+                counted,
+            );
+        }
+    }
+}
+
+/// Brings the flows in the register tile into the order of the chain's inputs, in the place of what those gave.
+#[cube]
+fn interleave_flows<N: Size>(scratch: &mut [f32], block: &Block, #[comptime] c: StageFlowConfig) {
+    let n = N::value();
+    let scratch = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
+    let from = (block.slot + comptime!(tile_at(&c))) / n;
+    let to = (block.slot + comptime!(brought_at(&c))) / n;
+    #[unroll]
+    for quad in 0..comptime!(runs(&c).quads()) {
+        #[unroll]
+        for v in 0..c.vectors {
+            let mut units = Array::<Vector<f32, N>>::new(QUAD);
+            #[unroll]
+            for unit in 0..QUAD {
+                let k = comptime!(quad * QUAD + unit);
+                units[unit] = Vector::new(0.0);
+                if comptime!(k < c.tile) {
+                    units[unit] = scratch[from + comptime!(k * c.vectors + v)];
                 }
+            }
+            #[unroll]
+            for part in 0..QUAD {
+                scratch[to + comptime!((quad * c.vectors + v) * QUAD + part)] = interleaved::<N>(&units, part);
             }
         }
     }
@@ -293,6 +298,7 @@ fn block_flows<N: Size>(
     states: &[Vector<f32, N>],
     deltas: &mut [Vector<f32, N>],
     counts: &mut [f32],
+    quad_counts: &mut [f32],
     scratch: &mut [f32],
     scales: &[Vector<f32, N>],
     packed: &[f32],
@@ -308,15 +314,35 @@ fn block_flows<N: Size>(
     for slice in 0..comptime!(c.slices()) {
         for panel in 0..(block.i_end - block.i0).div_ceil(comptime!(c.tile).runtime()) {
             let i = block.i0 + panel * c.tile;
+            let is_done = slice + 1 == comptime!(c.slices()).runtime();
+            if comptime!(is_first && !counted.is_empty()) {
+                if is_done && block.iteration > 0 {
+                    bring(
+                        scratch,
+                        linear,
+                        tables,
+                        evidence,
+                        block.inputs,
+                        block.iteration - 1,
+                        place.vectors as usize * comptime!(c.lanes),
+                        block.v0 * c.lanes,
+                        block.g * comptime!(c.panels()) + i / c.tile,
+                        block.slot + comptime!(brought_at(&c)),
+                        FOR_FLOWS,
+                        comptime!(runs(&c).quads()),
+                        comptime!(c.samples()),
+                        comptime!(counted.len()),
+                    );
+                }
+            }
             flow_tile::<N>(scratch, packed, block, i, slice, c);
-            if slice + 1 == comptime!(c.slices()).runtime() {
+            if is_done {
                 hand_down::<N>(
                     states,
                     deltas,
-                    counts,
+                    quad_counts,
                     scratch,
                     scales,
-                    linear,
                     tables,
                     evidence,
                     place,
@@ -366,6 +392,7 @@ pub fn enter_flow_kernel<N: Size>(
     #[comptime] words: usize,
     #[comptime] lanes: usize,
     #[comptime] counted: Vec<bool>,
+    #[comptime] runs: Runs,
 ) {
     let n = N::value();
     let vectors = place.vectors as usize;
@@ -386,12 +413,13 @@ pub fn enter_flow_kernel<N: Size>(
                 h,
                 v,
                 comptime!(counted.len()),
+                runs,
             );
             scratch.as_vectorized_mut().with_vector_size_mut::<N>()[slot / n] =
                 select_many(alive, above, Vector::new(0.0));
             deltas[(to as usize + h) * vectors + v] = select_many(alive, above / value * given, Vector::new(0.0));
             let at = v * n;
-            count_inputs(
+            count_unit(
                 counts,
                 &*scratch,
                 tables,
@@ -402,7 +430,6 @@ pub fn enter_flow_kernel<N: Size>(
                 at,
                 h,
                 slot,
-                1usize,
                 lanes,
                 counted.clone(),
             );
@@ -435,6 +462,7 @@ fn item<N: Size>(
     states: &[Vector<f32, N>],
     deltas: &mut [Vector<f32, N>],
     counts: &mut [f32],
+    quad_counts: &mut [f32],
     scratch: &mut [f32],
     scales: &[Vector<f32, N>],
     packed: &[f32],
@@ -486,6 +514,7 @@ fn item<N: Size>(
                     states,
                     deltas,
                     counts,
+                    quad_counts,
                     scratch,
                     scales,
                     packed,
@@ -510,6 +539,7 @@ pub fn chain_flow_kernel<N: Size>(
     states: &[Vector<f32, N>],
     deltas: &mut [Vector<f32, N>],
     counts: &mut [f32],
+    quad_counts: &mut [f32],
     scratch: &mut [f32],
     queue: &mut [Atomic<u32>],
     scales: &[Vector<f32, N>],
@@ -543,6 +573,7 @@ pub fn chain_flow_kernel<N: Size>(
                         states,
                         deltas,
                         counts,
+                        quad_counts,
                         scratch,
                         scales,
                         packed,

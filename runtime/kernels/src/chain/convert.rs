@@ -2,10 +2,14 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
+use super::inputs::Runs;
 use super::{LEAST_PARAMETER, LEAST_VALUE, MOST_PARAMETER};
 use crate::math::{exp_bounded, exp_nonpositive, greater, lesser, ln_positive, shift_of};
 use crate::operand::{leave, share};
+use crate::quads::QUAD;
+use crate::stage::stored_row;
 use cubecl::prelude::*;
+use danaus_artifact::plan::CHUNK;
 
 /// 1 where a parameter that is not zero is too small or too large for a chain, else what was there before.
 #[cube]
@@ -17,27 +21,78 @@ fn unfit<N: Size>(before: Vector<f32, N>, parameter: Vector<f32, N>) -> Vector<f
     select_many(positive, found, before)
 }
 
-/// `linear = exp(packed)` over `count` vectors, and whether any is unfit. A work item is a vector.
+/// A linear table of `count` quads of units, `[quad][value][unit]`, from the logarithms of a packed one, `[unit][value]`, and whether any is
+/// unfit. Quads that a run does not fill are filled with 0. A work item is a quad.
 #[cube(launch_unchecked)]
-pub fn table_kernel<N: Size>(
-    packed: &[Vector<f32, N>],
-    linear: &mut [Vector<f32, N>],
-    unfits: &mut [Vector<f32, N>],
+#[allow(clippy::too_many_arguments)]
+pub fn table_kernel(
+    packed: &[f32],
+    linear: &mut [Vector<f32, Const<4>>],
+    unfits: &mut [f32],
     from: u32,
     to: u32,
-    count: u32,
+    pitch: u32,
+    #[comptime] runs: Runs,
 ) {
-    let (first, end) = share(count as usize);
-    let mut found = unfits[ABSOLUTE_POS];
+    let (quads, pitch) = (comptime!(runs.quads()), pitch as usize);
+    let (first, end) = share(comptime!(runs.len(1)).runtime());
+    let mut found = Vector::<f32, Const<4>>::new(0.0);
     for index in first..end {
-        let log = packed[from as usize + index];
-        let alive = log.greater_than(&Vector::new(f32::NEG_INFINITY));
-        let value = select_many(alive, exp_bounded::<N>(log), Vector::new(0.0));
-        found = unfit::<N>(found, value);
-        linear[to as usize + index] = value;
+        let run = index / quads;
+        let start = index % quads * QUAD;
+        let o = run % comptime!(runs.count()) * runs.tile + start;
+        for value in 0..pitch {
+            let mut logs = Vector::<f32, Const<4>>::new(f32::NEG_INFINITY);
+            #[unroll]
+            for k in 0..QUAD {
+                if start + k < runs.tile && o + k < runs.units {
+                    let h = stored_row(run / comptime!(runs.count()), o + k, comptime!(runs.units), comptime!(runs.rows));
+                    logs.insert(k, packed[from as usize * CHUNK + h * pitch + value]);
+                }
+            }
+            let alive = logs.greater_than(&Vector::new(f32::NEG_INFINITY));
+            let values = select_many(alive, exp_bounded::<Const<4>>(logs), Vector::new(0.0));
+            found = unfit::<Const<4>>(found, values);
+            linear[to as usize * comptime!(CHUNK / QUAD) + index * pitch + value] = values;
+        }
     }
-    unfits[ABSOLUTE_POS] = found;
-    leave(count);
+    #[unroll]
+    for k in 0..QUAD {
+        unfits[ABSOLUTE_POS * CHUNK] = max(unfits[ABSOLUTE_POS * CHUNK], found.extract(k));
+    }
+    leave(pitch as u32);
+}
+
+/// Adds counts that are laid out as a linear table to those of the plan, and clears them. A work item is a quad.
+#[cube(launch_unchecked)]
+pub fn count_kernel(
+    quad_counts: &mut [Vector<f32, Const<4>>],
+    counts: &mut [f32],
+    from: u32,
+    to: u32,
+    pitch: u32,
+    #[comptime] runs: Runs,
+) {
+    let (quads, pitch) = (comptime!(runs.quads()), pitch as usize);
+    let (first, end) = share(comptime!(runs.len(1)).runtime());
+    for index in first..end {
+        let run = index / quads;
+        let start = index % quads * QUAD;
+        let o = run % comptime!(runs.count()) * runs.tile + start;
+        for value in 0..pitch {
+            let at = from as usize * comptime!(CHUNK / QUAD) + index * pitch + value;
+            let found = quad_counts[at];
+            quad_counts[at] = Vector::new(0.0);
+            #[unroll]
+            for k in 0..QUAD {
+                if start + k < runs.tile && o + k < runs.units {
+                    let h = stored_row(run / comptime!(runs.count()), o + k, comptime!(runs.units), comptime!(runs.rows));
+                    counts[to as usize * CHUNK + h * pitch + value] += found.extract(k);
+                }
+            }
+        }
+    }
+    leave(pitch as u32);
 }
 
 /// Whether any of `count` vectors of weights is unfit. A work item is a vector.

@@ -14,9 +14,10 @@
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
 use super::LEAST_VALUE;
-use super::inputs::emissions;
+use super::inputs::{FOR_VALUES, Runs, bring};
 use super::queue::{clear_next, clear_queue, take};
 use crate::math::{greater, greatest_lane, least_lane, lesser};
+use crate::quads::{QUAD, unit_of};
 use crate::stage::{StageConfig, stored_row};
 use cubecl::prelude::*;
 use danaus_artifact::plan::CHUNK;
@@ -34,10 +35,23 @@ pub struct ChainConfig {
 }
 
 impl ChainConfig {
-    /// Vectors of scratch memory that a unit needs: the sums of a register tile.
-    pub fn scratch(&self) -> usize {
-        self.stages.iter().map(|stage| stage.tile * stage.vectors).max().unwrap_or(0)
+    /// Numbers of scratch memory that a unit needs: the sums of a register tile, and what inputs give its outputs.
+    pub fn scratch(&self, lanes: usize) -> usize {
+        let of_stage = |stage: &StageConfig| {
+            brought_at(stage, lanes) + (runs(stage).quads() * QUAD * stage.vectors * lanes).next_multiple_of(CHUNK)
+        };
+        self.stages.iter().map(of_stage).max().unwrap_or(0)
     }
+}
+
+/// The outputs of a sum as its inputs' tables have them.
+pub fn runs(c: &StageConfig) -> Runs {
+    Runs { blocks: c.blocks, units: c.outputs, rows: c.rows, tile: c.tile }
+}
+
+/// Where in scratch memory stands what inputs give the outputs of a register tile.
+fn brought_at(c: &StageConfig, lanes: usize) -> usize {
+    (c.tile * c.vectors * lanes).next_multiple_of(CHUNK)
 }
 
 /// The run-time values of a chain.
@@ -188,27 +202,48 @@ fn item<N: Size>(
     for panel in panel0..panel_end {
         let weights = sum.weights + (g % c.distinct * comptime!(c.panels()) + panel) * comptime!(c.inputs * c.tile);
         let o0 = panel * c.tile;
+        if comptime!(inputs > 0) {
+            bring(
+                scratch,
+                linear,
+                tables,
+                evidence,
+                sum.inputs,
+                sum.iteration,
+                vectors * n,
+                v0 * n,
+                g * comptime!(c.panels()) + panel,
+                slot + comptime!(brought_at(&c, n)),
+                FOR_VALUES,
+                comptime!(runs(&c).quads()),
+                comptime!(c.vectors * n),
+                inputs,
+            );
+        }
         multiply::<N>(&*states, scratch, packed, weights, at, vectors, slot, c);
-        let count = min(comptime!(c.outputs).runtime() - o0, comptime!(c.tile).runtime());
-        let found = scratch.as_vectorized().with_vector_size::<N>();
-        for o in 0..count {
-            let p = stored_row(g, o0 + o, comptime!(c.outputs), comptime!(c.rows));
-            #[unroll]
-            for v in 0..c.vectors {
-                let mut value = found[slot / n + o * c.vectors + v];
-                if comptime!(is_first) {
-                    value *= scales[v];
+        #[unroll]
+        for k in 0..c.tile {
+            let o = o0 + k;
+            if o < c.outputs {
+                let p = stored_row(g, o, comptime!(c.outputs), comptime!(c.rows));
+                #[unroll]
+                for v in 0..c.vectors {
+                    let found = scratch.as_vectorized().with_vector_size::<N>();
+                    let mut value = found[slot / n + comptime!(k * c.vectors + v)];
+                    if comptime!(is_first) {
+                        value *= scales[v];
+                    }
+                    if comptime!(inputs > 0) {
+                        let at = comptime!(k / QUAD * QUAD * c.vectors * n + brought_at(&c, n));
+                        value *= unit_of::<N>(&*scratch, slot + at, comptime!(k % QUAD), comptime!(v * n));
+                    }
+                    let alive = value.greater_than(&Vector::new(0.0));
+                    least[v] = lesser::<N>(least[v], select_many(alive, value, Vector::new(1.0)));
+                    if comptime!(is_last) {
+                        high[v] = greater::<N>(high[v], value);
+                    }
+                    states[(sum.to + p) * vectors + v0 + v] = value;
                 }
-                if comptime!(inputs > 0) {
-                    value *=
-                        emissions::<N>(linear, tables, evidence, sum.inputs, sum.iteration, vectors, p, v0 + v, inputs);
-                }
-                let alive = value.greater_than(&Vector::new(0.0));
-                least[v] = lesser::<N>(least[v], select_many(alive, value, Vector::new(1.0)));
-                if comptime!(is_last) {
-                    high[v] = greater::<N>(high[v], value);
-                }
-                states[(sum.to + p) * vectors + v0 + v] = value;
             }
         }
     }

@@ -2,13 +2,94 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
+use crate::quads::QUAD;
 use cubecl::prelude::*;
 use danaus_artifact::plan::CHUNK;
 
-/// Words of an input in the chain's tables: variable, stride, table, pitch, counts.
-pub const INPUT_WORDS: usize = 5;
+/// Words of an input in the chain's tables: variable, stride, table for values, pitch, counts, table for flows.
+pub const INPUT_WORDS: usize = 6;
 
-/// The product of what all inputs give unit `h` for the samples of vector `v`.
+/// The words of an input that say where its linear tables stand: that of the last sum's outputs, and that of the first sum's inputs.
+pub const FOR_VALUES: usize = 2;
+/// See [`FOR_VALUES`].
+pub const FOR_FLOWS: usize = 5;
+
+/// How the units of a linear table are cut: in runs of `tile` units of a block, each run in quads.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+pub struct Runs {
+    /// Number of blocks.
+    pub blocks: usize,
+    /// Units of a block.
+    pub units: usize,
+    /// How the units of a block are permuted; see [`stored_row()`].
+    pub rows: usize,
+    /// Units of a run.
+    pub tile: usize,
+}
+
+impl Runs {
+    /// Runs of a block.
+    pub fn count(&self) -> usize {
+        self.units.div_ceil(self.tile)
+    }
+
+    /// Quads of a run.
+    pub fn quads(&self) -> usize {
+        self.tile.div_ceil(QUAD)
+    }
+
+    /// Quads of a table that has `pitch` numbers for each unit.
+    pub fn len(&self, pitch: usize) -> usize {
+        self.blocks * self.count() * self.quads() * pitch
+    }
+}
+
+/// Brings what all inputs give a run of units for `c.vectors` vectors of samples into scratch memory, `[quad][sample][unit of the quad]`
+/// from number `to` on. `run` is the number of the run, counted through the blocks.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+pub fn bring(
+    scratch: &mut [f32],
+    linear: &[f32],
+    tables: &[u32],
+    evidence: &[u32],
+    words: usize,
+    iteration: u32,
+    row: usize,
+    v0: usize,
+    run: usize,
+    to: usize,
+    #[comptime] table: usize,
+    #[comptime] quads: usize,
+    #[comptime] samples: usize,
+    #[comptime] inputs: usize,
+) {
+    let linear = linear.as_vectorized().with_vector_size::<Const<4>>();
+    let scratch = scratch.as_vectorized_mut().with_vector_size_mut::<Const<4>>();
+    let to = to / QUAD;
+    #[unroll]
+    for input in 0..inputs {
+        let words = words + comptime!(input * INPUT_WORDS);
+        let variable = tables[words] + iteration * tables[words + 1];
+        let observed = variable as usize * row + v0;
+        let pitch = tables[words + 3] as usize;
+        let from = tables[words + table] as usize * comptime!(CHUNK / QUAD) + run * quads * pitch;
+        for sample in 0..samples {
+            let column = from + evidence[observed + sample] as usize;
+            #[unroll]
+            for quad in 0..quads {
+                let mut values = linear[column + quad * pitch];
+                let at = to + comptime!(quad * samples) + sample;
+                if comptime!(input > 0) {
+                    values *= scratch[at];
+                }
+                scratch[at] = values;
+            }
+        }
+    }
+}
+
+/// The product of what all inputs give unit `h` for the samples of vector `v`, from the tables for flows.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 pub fn emissions<N: Size>(
@@ -21,30 +102,73 @@ pub fn emissions<N: Size>(
     h: usize,
     v: usize,
     #[comptime] inputs: usize,
+    #[comptime] runs: Runs,
 ) -> Vector<f32, N> {
     let n = N::value();
+    let o = h % runs.units;
+    let run = h / runs.units * comptime!(runs.count()) + o / runs.tile;
+    let quad = run * comptime!(runs.quads()) + o % runs.tile / QUAD;
     let mut product = Vector::<f32, N>::new(1.0);
     #[unroll]
     for input in 0..inputs {
         let words = words + comptime!(input * INPUT_WORDS);
         let variable = tables[words] + iteration * tables[words + 1];
         let observed = (variable as usize * vectors + v) * n;
-        let row = tables[words + 2] as usize * CHUNK + h * tables[words + 3] as usize;
+        let row = tables[words + FOR_FLOWS] as usize * CHUNK + quad * tables[words + 3] as usize * QUAD + o % runs.tile % QUAD;
         let mut values = Vector::<f32, N>::empty();
         #[unroll]
         for lane in 0..n {
-            values.insert(lane, linear[row + evidence[observed + lane] as usize]);
+            values.insert(lane, linear[row + evidence[observed + lane] as usize * QUAD]);
         }
-        product = if comptime!(input == 0) { values } else { product * values };
+        product *= values;
     }
     product
 }
 
-/// Adds flows of `rows` units from `h` on, left in scratch memory from number `at` on, to the counts of the inputs of an
-/// iteration.
+/// Adds the flows of a run of units, left in scratch memory as `[quad][sample][unit of the quad]` from number `at` on, to the counts of the
+/// inputs of an iteration, which are laid out as the tables for flows are.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 pub fn count_inputs(
+    quad_counts: &mut [f32],
+    scratch: &[f32],
+    tables: &[u32],
+    evidence: &[u32],
+    words: usize,
+    iteration: u32,
+    row: usize,
+    v0: usize,
+    run: usize,
+    at: usize,
+    #[comptime] quads: usize,
+    #[comptime] samples: usize,
+    #[comptime] counted: Vec<bool>,
+) {
+    let counts = quad_counts.as_vectorized_mut().with_vector_size_mut::<Const<4>>();
+    let flows = scratch.as_vectorized().with_vector_size::<Const<4>>();
+    #[unroll]
+    for input in 0..comptime!(counted.len()) {
+        if comptime!(counted[input]) {
+            let words = words + comptime!(input * INPUT_WORDS);
+            let variable = tables[words] + iteration * tables[words + 1];
+            let observed = variable as usize * row + v0;
+            let pitch = tables[words + 3] as usize;
+            let to = tables[words + FOR_FLOWS] as usize * comptime!(CHUNK / QUAD) + run * quads * pitch;
+            for sample in 0..samples {
+                let column = to + evidence[observed + sample] as usize;
+                #[unroll]
+                for quad in 0..quads {
+                    counts[column + quad * pitch] += flows[at / QUAD + comptime!(quad * samples) + sample];
+                }
+            }
+        }
+    }
+}
+
+/// Adds flows of unit `h`, left in scratch memory from number `at` on, to the counts of the inputs of an iteration.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+pub fn count_unit(
     counts: &mut [f32],
     scratch: &[f32],
     tables: &[u32],
@@ -55,7 +179,6 @@ pub fn count_inputs(
     v0: usize,
     h: usize,
     at: usize,
-    #[comptime] rows: usize,
     #[comptime] samples: usize,
     #[comptime] counted: Vec<bool>,
 ) {
@@ -65,14 +188,9 @@ pub fn count_inputs(
             let words = words + comptime!(input * INPUT_WORDS);
             let variable = tables[words] + iteration * tables[words + 1];
             let observed = variable as usize * row + v0;
-            let pitch = tables[words + 3] as usize;
-            let to = tables[words + 4] as usize * CHUNK + h * pitch;
+            let to = tables[words + 4] as usize * CHUNK + h * tables[words + 3] as usize;
             for sample in 0..samples {
-                let column = to + evidence[observed + sample] as usize;
-                #[unroll]
-                for k in 0..rows {
-                    counts[column + k * pitch] += scratch[at + k * samples + sample];
-                }
+                counts[to + evidence[observed + sample] as usize] += scratch[at + sample];
             }
         }
     }

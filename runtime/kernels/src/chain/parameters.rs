@@ -1,15 +1,17 @@
 //! The parameters of a chain: the tables of its inputs in linear space, and whether all numbers are fit for it.
 
-use super::convert::{table_kernel, weight_kernel};
+use super::convert::{count_kernel, table_kernel, weight_kernel};
 use super::forward::STAGE_WORDS;
-use super::inputs::INPUT_WORDS;
+use super::inputs::{INPUT_WORDS, Runs};
+use crate::flows::program::zeros;
 use crate::launch::argument;
+use crate::quads::QUAD;
 use cubecl::client::Client;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 use danaus_artifact::chain::{Chain, ChainInput, ChainStage};
-use danaus_artifact::plan::CHUNK;
-use std::collections::BTreeMap;
+use danaus_artifact::flow_plan::StageFlow;
+use danaus_artifact::plan::{CHUNK, Schedule, StageKernel};
 
 /// A chain with its parameters in linear space.
 pub struct ChainParameters {
@@ -18,33 +20,53 @@ pub struct ChainParameters {
     pub(super) tables: Handle,
     /// The tables of inputs, in linear space.
     pub(super) linear: Handle,
-    /// Where each table comes from, goes to, and its length, in chunks.
-    copies: Vec<[u32; 3]>,
+    /// Counts in the same order, zeros between the walks back.
+    pub(super) quad_counts: Handle,
+    copies: Vec<Copied>,
     /// For each unit a chunk of numbers that are positive if a parameter is unfit.
     pub(super) unfits: Handle,
     /// Whether all that is the packed parameters'.
     is_current: bool,
 }
 
+/// A linear table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Copied {
+    /// Where the packed table stands, in chunks.
+    from: u32,
+    /// Where the linear table stands, in chunks.
+    to: u32,
+    /// Numbers of a unit.
+    pitch: u32,
+    /// How its units are cut.
+    runs: Runs,
+    /// Where its counts stand, in chunks, if it is a table for flows that is learned.
+    counts: Option<u32>,
+}
+
 impl ChainParameters {
     /// Makes the buffers.
     pub fn new(client: &Client, chain: Chain) -> ChainParameters {
-        let mut copies: BTreeMap<u32, [u32; 3]> = BTreeMap::new();
+        let mut copies = Vec::new();
         let mut next = 0;
+        let last = chain.stages.last().expect("a chain has sums");
         for input in &chain.inputs {
-            copies.entry(input.table).or_insert_with(|| {
-                // The table is part of the packed parameters, whose chunks fit 32 bits.
-                let length = (u64::from(chain.width) * u64::from(input.pitch)).div_ceil(CHUNK as u64) as u32;
-                next += length;
-                [input.table, next - length, length]
-            });
+            copies.push(copied(&copies, &mut next, input, of_values(&last.kernel), None));
+        }
+        if let Some(flow) = &chain.stages[0].flow {
+            for input in &chain.inputs {
+                copies.push(copied(&copies, &mut next, input, of_flows(&flow.kernel), input.counts));
+            }
         }
         let words = words(&chain, &copies);
         let tables = client.create_from_slice(u32::as_bytes(&words));
         let linear = client.empty((next as usize).max(1) * CHUNK * size_of::<f32>());
-        let copies = copies.into_values().collect();
+        copies.sort_by_key(|copy| copy.to);
+        copies.dedup();
+        let is_counted = copies.iter().any(|copy| copy.counts.is_some());
+        let quad_counts = zeros::<f32>(client, if is_counted { next as usize * CHUNK } else { 0 });
         let unfits = tables.clone();
-        ChainParameters { chain, tables, linear, copies, unfits, is_current: false }
+        ChainParameters { chain, tables, linear, quad_counts, copies, unfits, is_current: false }
     }
 
     /// The chain.
@@ -54,7 +76,7 @@ impl ChainParameters {
 
     /// Bytes of the buffers.
     pub fn bytes(&self) -> u64 {
-        self.tables.size_in_used() + self.linear.size_in_used()
+        [&self.tables, &self.linear, &self.quad_counts].map(Handle::size_in_used).iter().sum()
     }
 
     /// Says that the packed parameters, or the number of units, are others.
@@ -69,12 +91,10 @@ impl ChainParameters {
         }
         self.unfits = client.create_from_slice(&vec![0; units * CHUNK * size_of::<f32>()]);
         let grid = || (CubeCount::new_single(), CubeDim::new_1d(units as u32));
-        for &[from, to, length] in &self.copies {
+        for &Copied { from, to, pitch, runs, .. } in &self.copies {
             let ((count, dim), [packed, linear, unfits]) = (grid(), [packed, &self.linear, &self.unfits].map(argument));
             // SAFETY: the table lies within the packed parameters, as was checked, and has room in the linear tables.
-            unsafe {
-                table_kernel::launch_unchecked(client, count, dim, CHUNK, packed, linear, unfits, from, to, length)
-            };
+            unsafe { table_kernel::launch_unchecked(client, count, dim, packed, linear, unfits, from, to, pitch, runs) };
         }
         for stage in &self.chain.stages {
             let length = stage.packed_len().div_ceil(CHUNK) as u32;
@@ -86,16 +106,55 @@ impl ChainParameters {
         }
         (self.copies.len() + self.chain.stages.len()) as u64
     }
+
+    /// Adds the counts of the walks back so far to those of the plan. Gives the number of launches.
+    pub fn add_counts(&self, client: &Client, counts: &Handle, units: usize) -> u64 {
+        let mut launches = 0;
+        for &Copied { to: from, pitch, runs, counts: to, .. } in &self.copies {
+            let Some(to) = to else { continue };
+            let (count, dim) = (CubeCount::new_single(), CubeDim::new_1d(units as u32));
+            let [quad_counts, counts] = [&self.quad_counts, counts].map(argument);
+            // SAFETY: the counts of a table lie within those of the plan, as was checked.
+            unsafe { count_kernel::launch_unchecked(client, count, dim, quad_counts, counts, from, to, pitch, runs) };
+            launches += 1;
+        }
+        launches
+    }
 }
 
-fn words(chain: &Chain, copies: &BTreeMap<u32, [u32; 3]>) -> Vec<u32> {
+/// How the units are cut where the last sum's outputs are computed.
+fn of_values(stage: &StageKernel) -> Runs {
+    let Schedule::Panels { tile, .. } = stage.schedule else { panic!("a chain is made of register tiles") };
+    let [blocks, units, rows, tile] = [stage.blocks, stage.outputs, stage.rows, tile].map(|size| size as usize);
+    Runs { blocks, units, rows, tile }
+}
+
+/// How the units are cut where the derivatives of the first sum's inputs are computed.
+fn of_flows(stage: &StageFlow) -> Runs {
+    let [blocks, units, tile] = [stage.blocks, stage.inputs, stage.tile].map(|size| size as usize);
+    Runs { blocks, units, rows: 1, tile }
+}
+
+/// The linear table of an input: one that is there already, or a new one.
+fn copied(copies: &[Copied], next: &mut u32, input: &ChainInput, runs: Runs, counts: Option<u32>) -> Copied {
+    let new = Copied { from: input.table, to: *next, pitch: input.pitch, runs, counts };
+    if let Some(copy) = copies.iter().find(|copy| Copied { to: new.to, ..**copy } == new) {
+        return *copy;
+    }
+    let length = (runs.len(new.pitch as usize) * QUAD).div_ceil(CHUNK);
+    *next = u32::try_from(*next as usize + length).expect("the tables of a chain are less than 256 GiB");
+    new
+}
+
+fn words(chain: &Chain, copies: &[Copied]) -> Vec<u32> {
     let mut words = Vec::with_capacity(chain.stages.len() * STAGE_WORDS + chain.inputs.len() * INPUT_WORDS);
     for ChainStage { weights, flow, .. } in &chain.stages {
         let [transposed, counts] = flow.as_ref().map_or([0, 0], |flow| [flow.weights, flow.counts]);
         words.extend([*weights, transposed, counts]);
     }
-    for ChainInput { variable, stride, table, pitch, counts } in &chain.inputs {
-        words.extend([*variable, *stride, copies[table][1], *pitch, counts.unwrap_or(u32::MAX)]);
+    for (index, ChainInput { variable, stride, pitch, counts, .. }) in chain.inputs.iter().enumerate() {
+        let flows = copies.get(chain.inputs.len() + index).map_or(u32::MAX, |copy| copy.to);
+        words.extend([*variable, *stride, copies[index].to, *pitch, counts.unwrap_or(u32::MAX), flows]);
     }
     words
 }

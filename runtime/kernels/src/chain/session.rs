@@ -1,6 +1,6 @@
 //! The buffers of a chain and its launches.
 
-use super::backward::{ChainFlowConfig, chain_flow_kernel, copy_kernel, enter_flow_kernel};
+use super::backward::{ChainFlowConfig, chain_flow_kernel, copy_kernel, enter_flow_kernel, runs};
 use super::convert::{enter_kernel, exit_kernel};
 use super::forward::{ChainConfig, ChainPlaceLaunch, STAGE_WORDS, chain_kernel};
 use super::parameters::ChainParameters;
@@ -121,7 +121,7 @@ impl ChainSession {
     /// Numbers of scratch memory that a unit needs.
     pub fn scratch(&self, layout: Layout) -> usize {
         let flows = self.flow_config().map_or(0, ChainFlowConfig::scratch);
-        flows.max(self.config.scratch() * layout.lanes)
+        flows.max(self.config.scratch(layout.lanes))
     }
 
     /// Bytes of the buffers that are the chain's own.
@@ -200,6 +200,7 @@ impl ChainSession {
                 argument(&self.states),
                 argument(deltas),
                 argument(counts),
+                argument(&parameters.quad_counts),
                 argument(&memory.scratch),
                 argument(&self.queue),
                 argument(&self.scales),
@@ -352,6 +353,8 @@ impl ChainSession {
                 launches += 1;
             }
         }
+        let Buffers { client, memory, parameters, .. } = *buffers;
+        launches += parameters.add_counts(client, counts, memory.layout.units);
         let (_, deltas) = self.flows.as_ref().expect("it has flows");
         // SAFETY: the caller's promise.
         unsafe { self.copy(buffers, [deltas, &buffers.memory.arena], 0, before) };
@@ -390,6 +393,7 @@ impl ChainSession {
                 chain.stages.len() * STAGE_WORDS,
                 layout.lanes,
                 config.counted.clone(),
+                runs(&config.stages[0]),
             );
         }
     }
