@@ -13,8 +13,8 @@
 //!
 //! Values of zero are impossible, and have no derivative: it might grow without bound before it meets the zero.
 //!
-//! A work item is as in [`flows::stage`](crate::flows::stage): (run of distinct blocks, chunk of inputs). Derivatives stand in two regions
-//! in turns, as the values do; the values themselves are all there.
+//! A work item is (distinct block, chunk of inputs). Derivatives stand in two regions in turns, as the values do; the values themselves are all
+//! there. A derivative is written where the outputs of one block, which are permuted when they are stored, are neighbors.
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
@@ -25,7 +25,6 @@ use crate::flows::stage::StageFlowConfig;
 use crate::flows::tiles::{CountTile, count_tile, pad, store_pair, weighted_sums};
 use crate::operand::{leave, share};
 use crate::quads::{QUAD, interleaved, unit_of};
-use crate::stage::stored_row;
 use cubecl::prelude::*;
 use danaus_artifact::plan::CHUNK;
 
@@ -51,26 +50,28 @@ pub fn runs(c: &StageFlowConfig) -> Runs {
     Runs { blocks: c.blocks, units: c.inputs, rows: 1, tile: c.tile }
 }
 
-/// The derivatives of the blocks of an item, transposed values of one block, a register tile, and what the chain's inputs give its units.
+/// Transposed values of a block, a register tile, and what the chain's inputs give its units.
 fn scratch(c: &StageFlowConfig) -> usize {
     (brought_at(c) + runs(c).quads() * QUAD * c.samples()).next_multiple_of(CHUNK)
 }
 
-fn transposed_at(c: &StageFlowConfig) -> usize {
-    c.together * derivatives(c)
-}
-
 fn tile_at(c: &StageFlowConfig) -> usize {
-    transposed_at(c) + c.samples() * c.columns() * c.lanes
+    c.samples() * c.columns() * c.lanes
 }
 
 fn brought_at(c: &StageFlowConfig) -> usize {
     (tile_at(c) + c.tile * c.samples()).next_multiple_of(CHUNK)
 }
 
-/// Numbers of the derivatives of a block's outputs.
-fn derivatives(c: &StageFlowConfig) -> usize {
-    c.outputs.next_multiple_of(CHUNK) * c.samples()
+/// Where the derivative of unit `h` of a layer stands whose values are written by sums of so many outputs: those of a block are neighbors.
+#[cube]
+fn place_of(h: usize, #[comptime] outputs: usize, #[comptime] rows: usize) -> usize {
+    if comptime!(rows == 1) {
+        h
+    } else {
+        let g = h / comptime!(rows * outputs) * rows + h % rows;
+        g * outputs + h / rows % outputs
+    }
 }
 
 /// What a block reads and writes.
@@ -83,9 +84,10 @@ struct Block {
     i_end: usize,
     /// First vector of samples.
     v0: usize,
-    /// Scratch memory of the unit, and the derivatives of the outputs in it.
+    /// Scratch memory of the unit.
     slot: usize,
-    derivatives: usize,
+    /// First row of the derivatives of the outputs.
+    above: usize,
     /// First row of the values below.
     values: usize,
     /// First row of the derivatives below.
@@ -99,45 +101,27 @@ struct Block {
     inputs: usize,
 }
 
-/// Copies the derivatives of output `o` of a block to scratch memory.
-#[cube]
-fn copy<N: Size>(
-    deltas: &[Vector<f32, N>],
-    scratch: &mut [f32],
-    row: usize,
-    g: usize,
-    o: usize,
-    v0: usize,
-    vectors: usize,
-    to: usize,
-    #[comptime] c: StageFlowConfig,
-) {
-    let q = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
-    let p = row + stored_row(g, o, comptime!(c.outputs), comptime!(c.rows));
-    #[unroll]
-    for v in 0..c.vectors {
-        q[to / N::value() + o * c.vectors + v] = deltas[p * vectors + v0 + v];
-    }
-}
-
 /// Sums of `tile` inputs from `i` on over the outputs of slice `slice`, left in scratch memory: where the transposed values will be, or,
 /// after the last slice, in the register tile.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 fn flow_tile<N: Size>(
     scratch: &mut [f32],
+    deltas: &[f32],
     packed: &[f32],
+    vectors: usize,
     block: &Block,
     i: usize,
     slice: usize,
     #[comptime] c: StageFlowConfig,
 ) {
     let n = N::value();
-    let partial = (block.slot + comptime!(transposed_at(&c))) / n + (i - block.i0) * c.vectors;
+    let partial = block.slot / n + (i - block.i0) * c.vectors;
     let panel = block.g % c.distinct * comptime!(c.panels()) + i / c.tile;
     let weights = block.weights + panel * comptime!(c.outputs * c.tile);
     let mut sums = Array::<Vector<f32, N>>::new(comptime!(c.tile * c.vectors));
-    weighted_sums::<N>(&*scratch, packed, &mut sums, weights, block.derivatives / n, partial, slice, c);
+    let first = block.above * vectors + block.v0;
+    weighted_sums::<N>(&*scratch, deltas, packed, &mut sums, weights, first, vectors, partial, slice, c);
     let mut to = partial;
     if slice + 1 == comptime!(c.slices()).runtime() {
         to = (block.slot + comptime!(tile_at(&c))) / n;
@@ -155,7 +139,7 @@ fn flow_tile<N: Size>(
 #[allow(clippy::too_many_arguments, clippy::collapsible_if)]
 fn hand_down<N: Size>(
     states: &[Vector<f32, N>],
-    deltas: &mut [Vector<f32, N>],
+    deltas: &mut [f32],
     quad_counts: &mut [f32],
     scratch: &mut [f32],
     scales: &[Vector<f32, N>],
@@ -165,6 +149,7 @@ fn hand_down<N: Size>(
     block: &Block,
     i: usize,
     #[comptime] c: StageFlowConfig,
+    #[comptime] below: [usize; 2],
     #[comptime] is_first: bool,
     #[comptime] counted: Vec<bool>,
 ) {
@@ -176,6 +161,13 @@ fn hand_down<N: Size>(
     for k in 0..c.tile {
         if i + k < block.i_end {
             let h = block.g * c.inputs + i + k;
+            let mut to = place_of(h, comptime!(below[0]), comptime!(below[1]));
+            if comptime!(is_first) {
+                if block.iteration == 0 {
+                    to = h;
+                }
+            }
+            let deltas = deltas.as_vectorized_mut().with_vector_size_mut::<N>();
             #[unroll]
             for v in 0..c.vectors {
                 let column = block.v0 + v;
@@ -195,7 +187,7 @@ fn hand_down<N: Size>(
                         derivative *= unit_of::<N>(&*scratch, block.slot + at, comptime!(k % QUAD), comptime!(v * c.lanes));
                     }
                 }
-                deltas[(block.below + h) * vectors + column] = select_many(alive, derivative, Vector::new(0.0));
+                deltas[(block.below + to) * vectors + column] = select_many(alive, derivative, Vector::new(0.0));
             }
         } else {
             #[unroll]
@@ -266,7 +258,7 @@ fn transpose<N: Size>(
     #[comptime] c: StageFlowConfig,
     #[comptime] is_first: bool,
 ) {
-    let to = block.slot + comptime!(transposed_at(&c));
+    let to = block.slot;
     let row = comptime!(c.columns() * c.lanes);
     let count = block.i_end - block.i0;
     for pair in 0..count.div_ceil(2usize) {
@@ -291,12 +283,12 @@ fn transpose<N: Size>(
     pad(scratch, to, count, row, comptime!(c.samples()));
 }
 
-/// Flows and counts of one block, whose derivatives are in scratch memory.
+/// Flows and counts of one block.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 fn block_flows<N: Size>(
     states: &[Vector<f32, N>],
-    deltas: &mut [Vector<f32, N>],
+    deltas: &mut [f32],
     counts: &mut [f32],
     quad_counts: &mut [f32],
     scratch: &mut [f32],
@@ -308,9 +300,11 @@ fn block_flows<N: Size>(
     place: &ChainPlace,
     block: &Block,
     #[comptime] c: StageFlowConfig,
+    #[comptime] below: [usize; 2],
     #[comptime] is_first: bool,
     #[comptime] counted: Vec<bool>,
 ) {
+    let vectors = place.vectors as usize;
     for slice in 0..comptime!(c.slices()) {
         for panel in 0..(block.i_end - block.i0).div_ceil(comptime!(c.tile).runtime()) {
             let i = block.i0 + panel * c.tile;
@@ -335,7 +329,7 @@ fn block_flows<N: Size>(
                     );
                 }
             }
-            flow_tile::<N>(scratch, packed, block, i, slice, c);
+            flow_tile::<N>(scratch, &*deltas, packed, vectors, block, i, slice, c);
             if is_done {
                 hand_down::<N>(
                     states,
@@ -349,25 +343,27 @@ fn block_flows<N: Size>(
                     block,
                     i,
                     c,
+                    below,
                     is_first,
                     counted.clone(),
                 );
             }
         }
     }
-    transpose::<N>(states, scratch, scales, place.vectors as usize, block, c, is_first);
+    transpose::<N>(states, scratch, scales, vectors, block, c, is_first);
     for x in 0..comptime!(c.columns().div_ceil(c.count_vectors)) {
         for o in 0..comptime!(c.outputs.div_ceil(c.count_outputs)) {
             let first = block.g % c.distinct * c.outputs * comptime!(c.pitch()) + block.i0;
             let tile = CountTile {
-                handed: block.derivatives,
-                transposed: block.slot + comptime!(transposed_at(&c)),
+                handed: (block.above * vectors + block.v0) * comptime!(c.lanes),
+                row: vectors * comptime!(c.lanes),
+                transposed: block.slot,
                 counts: block.counts + first,
                 i0: block.i0,
                 o: o * c.count_outputs,
                 x: x * c.count_vectors,
             };
-            count_tile::<N>(counts, &*scratch, &tile, c);
+            count_tile::<N>(counts, &*scratch, &*deltas, &tile, c);
         }
     }
 }
@@ -393,6 +389,8 @@ pub fn enter_flow_kernel<N: Size>(
     #[comptime] lanes: usize,
     #[comptime] counted: Vec<bool>,
     #[comptime] runs: Runs,
+    #[comptime] outputs: usize,
+    #[comptime] rows: usize,
 ) {
     let n = N::value();
     let vectors = place.vectors as usize;
@@ -417,7 +415,7 @@ pub fn enter_flow_kernel<N: Size>(
             );
             scratch.as_vectorized_mut().with_vector_size_mut::<N>()[slot / n] =
                 select_many(alive, above, Vector::new(0.0));
-            deltas[(to as usize + h) * vectors + v] = select_many(alive, above / value * given, Vector::new(0.0));
+            deltas[(to as usize + place_of(h, outputs, rows)) * vectors + v] = select_many(alive, above / value * given, Vector::new(0.0));
             let at = v * n;
             count_unit(
                 counts,
@@ -455,12 +453,12 @@ pub fn copy_kernel<N: Size>(
     leave(vectors);
 }
 
-/// A work item: the blocks of a run, and what they share.
+/// A work item: the blocks that share weights, one after the other.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 fn item<N: Size>(
     states: &[Vector<f32, N>],
-    deltas: &mut [Vector<f32, N>],
+    deltas: &mut [f32],
     counts: &mut [f32],
     quad_counts: &mut [f32],
     scratch: &mut [f32],
@@ -480,54 +478,45 @@ fn item<N: Size>(
     let vectors = place.vectors as usize;
     let k = iteration * comptime!(stages as u32) + comptime!(j as u32);
     let region = k - place.first * comptime!(stages as u32);
-    let above = ((k + 1) % 2 * place.rows) as usize;
-    let slot = ABSOLUTE_POS * place.scratch as usize;
     let i0 = item % comptime!(c.chunks()) * c.chunk;
-    let run = item / comptime!(c.chunks());
+    let distinct = item / comptime!(c.chunks());
+    // The sum whose outputs are this one's inputs.
+    let below = comptime!(config.stages[(j + stages - 1) % stages]);
     for repeat in 0..comptime!(c.blocks / c.distinct) {
-        let g0 = repeat * c.distinct + run * c.together;
+        let g = repeat * c.distinct + distinct;
         for tile in 0..vectors / c.vectors {
-            let v0 = tile * c.vectors;
-            // Outputs of neighboring blocks are neighbors in memory.
-            for o in 0..c.outputs {
-                for b in 0..c.together {
-                    let to = slot + b * comptime!(derivatives(&c));
-                    copy::<N>(&*deltas, scratch, above, g0 + b, o, v0, vectors, to, c);
-                }
-            }
-            for b in 0..c.together {
-                let block = Block {
-                    g: g0 + b,
-                    i0,
-                    i_end: min(i0 + c.chunk, comptime!(c.inputs).runtime()),
-                    v0,
-                    slot,
-                    derivatives: slot + b * comptime!(derivatives(&c)),
-                    values: (place.base + region * place.rows) as usize,
-                    below: (k % 2 * place.rows) as usize,
-                    iteration,
-                    weights: tables[comptime!(j * STAGE_WORDS + 1)] as usize * CHUNK,
-                    counts: tables[comptime!(j * STAGE_WORDS + 2)] as usize * CHUNK,
-                    inputs: comptime!(stages * STAGE_WORDS).runtime(),
-                };
-                block_flows::<N>(
-                    states,
-                    deltas,
-                    counts,
-                    quad_counts,
-                    scratch,
-                    scales,
-                    packed,
-                    linear,
-                    tables,
-                    evidence,
-                    place,
-                    &block,
-                    c,
-                    comptime!(j == 0),
-                    comptime!(config.counted.clone()),
-                );
-            }
+            let block = Block {
+                g,
+                i0,
+                i_end: min(i0 + c.chunk, comptime!(c.inputs).runtime()),
+                v0: tile * c.vectors,
+                slot: ABSOLUTE_POS * place.scratch as usize,
+                above: ((k + 1) % 2 * place.rows) as usize + g * c.outputs,
+                values: (place.base + region * place.rows) as usize,
+                below: (k % 2 * place.rows) as usize,
+                iteration,
+                weights: tables[comptime!(j * STAGE_WORDS + 1)] as usize * CHUNK,
+                counts: tables[comptime!(j * STAGE_WORDS + 2)] as usize * CHUNK,
+                inputs: comptime!(stages * STAGE_WORDS).runtime(),
+            };
+            block_flows::<N>(
+                states,
+                deltas,
+                counts,
+                quad_counts,
+                scratch,
+                scales,
+                packed,
+                linear,
+                tables,
+                evidence,
+                place,
+                &block,
+                c,
+                comptime!([below.outputs, below.rows]),
+                comptime!(j == 0),
+                comptime!(config.counted.clone()),
+            );
         }
     }
 }
@@ -537,7 +526,7 @@ fn item<N: Size>(
 #[allow(clippy::too_many_arguments)]
 pub fn chain_flow_kernel<N: Size>(
     states: &[Vector<f32, N>],
-    deltas: &mut [Vector<f32, N>],
+    deltas: &mut [f32],
     counts: &mut [f32],
     quad_counts: &mut [f32],
     scratch: &mut [f32],
@@ -561,7 +550,7 @@ pub fn chain_flow_kernel<N: Size>(
             let j = comptime!(stages - 1 - stage);
             let c = comptime!(config.stages[j]);
             let barrier = turn * comptime!(stages as u32) + comptime!(stage as u32);
-            let items = comptime!(c.distinct / c.together * c.chunks());
+            let items = comptime!(c.distinct * c.chunks());
             clear_next(queue, barrier);
             for other in 0..units {
                 let of = (ABSOLUTE_POS + other) % units;

@@ -16,9 +16,6 @@ use danaus_artifact::chain::{Chain, ChainStage};
 use danaus_artifact::plan::{CHUNK, Kernel};
 use std::ops::Range;
 
-/// Most blocks of a work item: enough that memory is read in long pieces.
-const MOST_TOGETHER: usize = 4;
-
 /// The buffers of a chain for one size of batch.
 pub struct ChainSession {
     config: ChainConfig,
@@ -84,12 +81,8 @@ impl ChainSession {
         arena: &Handle,
         rows: &LoopRows,
     ) -> Result<ChainSession, KernelError> {
-        let stage = |stage: &ChainStage| {
-            let mut config = stage_config(&stage.flow.as_ref().expect("it has flows").kernel, 0, layout);
-            // Units that are done early take over items of others, so there should be some.
-            config.together = config.together.min(MOST_TOGETHER);
-            config
-        };
+        let stage =
+            |stage: &ChainStage| stage_config(&stage.flow.as_ref().expect("it has flows").kernel, 0, layout);
         let config = ChainFlowConfig {
             stages: chain.stages.iter().map(stage).collect(),
             counted: chain.inputs.iter().map(|input| input.counts.is_some()).collect(),
@@ -370,6 +363,7 @@ impl ChainSession {
         let (layout, chain) = (memory.layout, &parameters.chain);
         let (config, deltas) = self.flows.as_ref().expect("it has flows");
         let (count, dim) = grid(layout);
+        let last = config.stages.last().expect("a chain has sums");
         let to = chain.steps * chain.stages.len() as u32 % 2 * self.rows;
         // SAFETY: the caller's promise.
         unsafe {
@@ -394,6 +388,8 @@ impl ChainSession {
                 layout.lanes,
                 config.counted.clone(),
                 runs(&config.stages[0]),
+                last.outputs,
+                last.rows,
             );
         }
     }

@@ -341,7 +341,7 @@ fn flow_tile<N: Size>(
     let partial = (block.slot + comptime!(c.transposed_at())) / N::value() + (i - block.i0) * c.vectors;
     let weights = weight_index(tables, block, 0usize, i, c);
     let mut sums = Array::<Vector<f32, N>>::new(comptime!(c.tile * c.vectors));
-    weighted_sums::<N>(&*scratch, packed, &mut sums, weights, q, partial, slice, c);
+    weighted_sums::<N>(&*scratch, &*scratch, packed, &mut sums, weights, q, comptime!(c.vectors), partial, slice, c);
     let scratch = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
     if slice + 1 == comptime!(c.slices()).runtime() {
         let row = tables[block.record + 4] as usize + block.g * c.inputs;
@@ -421,13 +421,14 @@ fn flow_block<N: Size>(
             for o in 0..comptime!(c.outputs.div_ceil(c.count_outputs)) {
                 let tile = CountTile {
                     handed: ratios_of(block, c),
+                    row: comptime!(c.samples()).runtime(),
                     transposed: block.slot + comptime!(c.transposed_at()),
                     counts: count_index(tables, block, 0usize, block.i0, c),
                     i0: block.i0,
                     o: o * c.count_outputs,
                     x: x * c.count_vectors,
                 };
-                count_tile::<N>(counts, &*scratch, &tile, c);
+                count_tile::<N>(counts, &*scratch, &*scratch, &tile, c);
             }
         }
     }

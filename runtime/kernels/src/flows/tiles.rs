@@ -1,6 +1,6 @@
 //! Register tiles of the flows of a block-diagonal sum, in log space and in linear space: what outputs hand to the inputs
-//! through the weights, and the counts of the weights. What the outputs hand down (`Q`) and what the inputs hold (`E`) stand in
-//! scratch memory.
+//! through the weights, and the counts of the weights. What the inputs hold (`E`) stands in scratch memory; what the outputs hand down (`Q`) does
+//! in log space.
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
@@ -8,20 +8,24 @@ use super::stage::{SLICE, StageFlowConfig};
 use cubecl::prelude::*;
 
 /// `sum over o of W[o, i] * Q[o]` over the outputs of slice `slice`, for `tile` inputs: the lanes are samples. `weights` is where the
-/// panel of transposed weights starts, `handed` the vector where `Q` starts; what earlier slices gave stands from vector `partial` on.
+/// panel of transposed weights starts, `first` the vector of `handed` where `Q` starts, `row` how many vectors lie between its rows; what earlier
+/// slices gave stands in scratch memory from vector `partial` on.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 pub fn weighted_sums<N: Size>(
     scratch: &[f32],
+    handed: &[f32],
     packed: &[f32],
     sums: &mut Array<Vector<f32, N>>,
     weights: usize,
-    handed: usize,
+    first: usize,
+    row: usize,
     partial: usize,
     slice: usize,
     #[comptime] c: StageFlowConfig,
 ) {
     let scratch = scratch.as_vectorized().with_vector_size::<N>();
+    let handed = handed.as_vectorized().with_vector_size::<N>();
     #[unroll]
     for k in 0..comptime!(c.tile * c.vectors) {
         sums[k] = Vector::new(0.0);
@@ -40,7 +44,7 @@ pub fn weighted_sums<N: Size>(
             #[unroll]
             for v in 0..c.vectors {
                 let at = comptime!(k * c.vectors + v);
-                sums[at] = fma(weight, scratch[handed + o * c.vectors + v], sums[at]);
+                sums[at] = fma(weight, handed[first + o * row + v], sums[at]);
             }
         }
     }
@@ -80,8 +84,9 @@ pub fn pad(scratch: &mut [f32], to: usize, count: usize, #[comptime] row: usize,
 /// Where a register tile of counts comes from and goes to.
 #[derive(CubeType, Clone, Copy)]
 pub struct CountTile {
-    /// Where `Q` starts in scratch memory.
+    /// Where `Q` starts, and how many numbers lie between its rows.
     pub handed: usize,
+    pub row: usize,
     /// Where the transposed `E` starts.
     pub transposed: usize,
     /// Where the counts of output 0 start, at input `i0`.
@@ -96,7 +101,13 @@ pub struct CountTile {
 
 /// Adds `sum over samples of Q[o] * E[i]` to the counts: the lanes are inputs.
 #[cube]
-pub fn count_tile<N: Size>(counts: &mut [f32], scratch: &[f32], tile: &CountTile, #[comptime] c: StageFlowConfig) {
+pub fn count_tile<N: Size>(
+    counts: &mut [f32],
+    scratch: &[f32],
+    handed: &[f32],
+    tile: &CountTile,
+    #[comptime] c: StageFlowConfig,
+) {
     let n = N::value();
     let from = scratch.as_vectorized().with_vector_size::<N>();
     let columns = comptime!(c.columns());
@@ -112,7 +123,7 @@ pub fn count_tile<N: Size>(counts: &mut [f32], scratch: &[f32], tile: &CountTile
         for a in 0..outputs {
             // A tile that overhangs computes the last output, and the last vector, again.
             let at = min(tile.o + a, comptime!(c.outputs - 1).runtime());
-            let handed = Vector::<f32, N>::new(scratch[tile.handed + at * comptime!(c.samples()) + sample]);
+            let handed = Vector::<f32, N>::new(handed[tile.handed + at * tile.row + sample]);
             #[unroll]
             for k in 0..width {
                 let column = min(tile.x + k, comptime!(columns - 1).runtime());
