@@ -20,7 +20,7 @@ use crate::parameters::Parameters;
 use crate::session::SessionError;
 use danaus_artifact::flow_plan::FlowPlan;
 use danaus_artifact::plan::{CHUNK, Plan};
-use danaus_kernels::{FlowProgram, is_chain, pack_all};
+use danaus_kernels::{FlowProgram, is_chain};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -56,9 +56,8 @@ impl QuerySession {
         let limit = (memory::available().unwrap_or(u64::MAX / 2) as f64 * SHARE) as u64;
         let choices = plan.choices as usize + 2 * plan.loops.len();
         let is_chain = is_chain(&plan);
-        let packs = plan.packs.clone();
         let mut program = FlowProgram::new(plan, signature.clone(), limit)?;
-        program.set_packed(&pack_all(&packs, length, &signature.parameters, parameters.values()))?;
+        program.set_parameters(parameters.values())?;
         Ok(QuerySession { columns: Columns::new(&signature.variables), signature, program, choices, is_chain })
     }
 

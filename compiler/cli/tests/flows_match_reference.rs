@@ -15,7 +15,7 @@ use danaus_compiler::circuit::{Circuit, Module, Product};
 use danaus_compiler::passes::{DumpRequest, PassContext, by_name, run, run_passes};
 use danaus_compiler::plan::{PlanOptions, flow, lower};
 use danaus_compiler::reference::{ParameterValues, Row, domains, flows, parameter_numbers, random_values};
-use danaus_kernels::{FlowProgram, pack_all};
+use danaus_kernels::FlowProgram;
 use proptest::prelude::Strategy;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngSeed, TestRunner};
@@ -55,9 +55,8 @@ fn compiled(module: Module, values: &ParameterValues, limit: u64) -> Compiled {
     let numbers = parameter_numbers(&circuit, values).expect("all parameters have values");
     let numbers: Vec<Vec<f32>> =
         numbers.iter().map(|numbers| numbers.iter().map(|&number| number as f32).collect()).collect();
-    let packed = pack_all(&plan.packs, plan.packed_chunks as usize * 16, &circuit.parameters, &numbers);
     let mut program = FlowProgram::new(plan, signature, limit).expect("the plan is in order");
-    program.set_packed(&packed).expect("the parameters fit");
+    program.set_parameters(&numbers).expect("the parameters fit");
     Compiled { circuit, numbers, program }
 }
 

@@ -37,7 +37,7 @@ pub mod validate;
 
 pub use error::KernelError;
 pub use flows::FlowProgram;
-pub use pack::{pack, pack_all, pack_into, pack_len, unpack_counts};
+pub use pack::{pack, pack_all, pack_len, unpack_counts};
 pub use program::{Program, Stats};
 pub use queries::{Completions, Draws, Posteriors, is_chain};
 pub use source::source;

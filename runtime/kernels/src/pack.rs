@@ -3,6 +3,7 @@
 //! Padding is zero: the rows of a panel beyond its outputs and the gaps between tensors.
 
 use crate::math::{EXP_LEAST, ROUND};
+use crate::validate::pack_sizes;
 use danaus_artifact::flow_plan::{FlowPlan, pitch};
 use danaus_artifact::plan::{CHUNK, Layout, Pack, Plan};
 use danaus_artifact::signature::{Parameter, ParameterShape};
@@ -29,47 +30,55 @@ pub fn pack(plan: &Plan, values: &[Vec<f32>]) -> Vec<f32> {
 /// Like [`pack()`], for the packs of a flow plan: `length` numbers in all.
 pub fn pack_all(packs: &[Pack], length: usize, parameters: &[Parameter], values: &[Vec<f32>]) -> Vec<f32> {
     let mut packed = vec![0.0; length];
-    pack_into(packs, parameters, values, &mut packed);
+    packs.iter().for_each(|pack| pack_into(pack, parameters, values, &mut packed[pack.offset as usize * CHUNK..]));
     packed
 }
 
-/// Like [`pack_all()`], into a buffer that holds zeros or what was packed before.
-pub fn pack_into(packs: &[Pack], parameters: &[Parameter], values: &[Vec<f32>], packed: &mut [f32]) {
-    for pack in packs {
-        let parameter = &parameters[pack.parameter as usize];
-        let source = &values[pack.parameter as usize];
-        let target = &mut packed[pack.offset as usize * CHUNK..];
-        match (pack.layout, &parameter.shape) {
-            (Layout::Table, ParameterShape::Table { width, values }) => {
-                check(&parameter.name, source, width * values);
-                pack_table(source, *values, target);
-            }
-            (Layout::Panels { tile }, ParameterShape::Weight { blocks, outputs, inputs, .. }) => {
-                check(&parameter.name, source, blocks * outputs * inputs);
-                pack_panels(source, [*blocks, *outputs, *inputs], tile as usize, target);
-            }
-            (Layout::Transposed { tile }, ParameterShape::Weight { blocks, outputs, inputs, .. }) => {
-                check(&parameter.name, source, blocks * outputs * inputs);
-                pack_transposed(source, [*blocks, *outputs, *inputs], tile as usize, target);
-            }
-            (Layout::Logarithms, ParameterShape::Weight { blocks, outputs, inputs, .. }) => {
-                check(&parameter.name, source, blocks * outputs * inputs);
-                target.iter_mut().zip(source).for_each(|(to, weight)| *to = weight.ln());
-            }
-            (Layout::Greatest, ParameterShape::Table { width, values }) => {
-                check(&parameter.name, source, width * values);
-                pack_greatest(source, *values, target);
-            }
-            (Layout::Probabilities { tile }, ParameterShape::Table { width, values }) => {
-                check(&parameter.name, source, width * values);
-                pack_probabilities(source, [*width, *values], tile as usize, target);
-            }
-            (Layout::Mixing, ParameterShape::Mixing { width, inputs }) => {
-                check(&parameter.name, source, width * inputs);
-                target[..source.len()].copy_from_slice(source);
-            }
-            (layout, shape) => panic!("`{}` of shape {shape:?} cannot be packed as {layout:?}", parameter.name),
+/// One tensor of the packed parameters, alone.
+///
+/// # Panics
+/// As [`pack()`].
+pub fn pack_one(pack: &Pack, parameters: &[Parameter], values: &[Vec<f32>]) -> Vec<f32> {
+    let sizes = pack_sizes(pack.layout, &parameters[pack.parameter as usize].shape);
+    let mut packed = vec![0.0; sizes.expect("the plan has passed validation").iter().product()];
+    pack_into(pack, parameters, values, &mut packed);
+    packed
+}
+
+/// Packs one tensor into a buffer of zeros.
+fn pack_into(pack: &Pack, parameters: &[Parameter], values: &[Vec<f32>], target: &mut [f32]) {
+    let parameter = &parameters[pack.parameter as usize];
+    let source = &values[pack.parameter as usize];
+    match (pack.layout, &parameter.shape) {
+        (Layout::Table, ParameterShape::Table { width, values }) => {
+            check(&parameter.name, source, width * values);
+            pack_table(source, *values, target);
         }
+        (Layout::Panels { tile }, ParameterShape::Weight { blocks, outputs, inputs, .. }) => {
+            check(&parameter.name, source, blocks * outputs * inputs);
+            pack_panels(source, [*blocks, *outputs, *inputs], tile as usize, target);
+        }
+        (Layout::Transposed { tile }, ParameterShape::Weight { blocks, outputs, inputs, .. }) => {
+            check(&parameter.name, source, blocks * outputs * inputs);
+            pack_transposed(source, [*blocks, *outputs, *inputs], tile as usize, target);
+        }
+        (Layout::Logarithms, ParameterShape::Weight { blocks, outputs, inputs, .. }) => {
+            check(&parameter.name, source, blocks * outputs * inputs);
+            target.iter_mut().zip(source).for_each(|(to, weight)| *to = weight.ln());
+        }
+        (Layout::Greatest, ParameterShape::Table { width, values }) => {
+            check(&parameter.name, source, width * values);
+            pack_greatest(source, *values, target);
+        }
+        (Layout::Probabilities { tile }, ParameterShape::Table { width, values }) => {
+            check(&parameter.name, source, width * values);
+            pack_probabilities(source, [*width, *values], tile as usize, target);
+        }
+        (Layout::Mixing, ParameterShape::Mixing { width, inputs }) => {
+            check(&parameter.name, source, width * inputs);
+            target[..source.len()].copy_from_slice(source);
+        }
+        (layout, shape) => panic!("`{}` of shape {shape:?} cannot be packed as {layout:?}", parameter.name),
     }
 }
 

@@ -347,27 +347,38 @@ fn check_pack(plan: &Plan, pack: &Pack) -> Result<(), String> {
 pub(crate) fn pack_fits(pack: &Pack, packed: usize, parameters: &[Parameter]) -> Result<(), String> {
     let parameter = parameters.get(pack.parameter as usize);
     let parameter = parameter.ok_or_else(|| format!("there is no parameter {}", pack.parameter))?;
-    let sizes: [usize; 3] = match (pack.layout, &parameter.shape) {
-        (Layout::Table, ParameterShape::Table { width, values }) => [*width, values.saturating_add(1), 1],
-        (Layout::Panels { tile }, ParameterShape::Weight { blocks, outputs, inputs, .. }) if tile > 0 => {
-            [*blocks, outputs.checked_next_multiple_of(tile as usize).unwrap_or(usize::MAX), *inputs]
-        }
-        (Layout::Transposed { tile }, ParameterShape::Weight { blocks, outputs, inputs, .. }) if tile > 0 => {
-            [*blocks, inputs.checked_next_multiple_of(tile as usize).unwrap_or(usize::MAX), *outputs]
-        }
-        (Layout::Logarithms, ParameterShape::Weight { blocks, outputs, inputs, .. }) => [*blocks, *outputs, *inputs],
-        (Layout::Greatest, ParameterShape::Table { width, values }) => [*width, values.saturating_add(1), 1],
-        (Layout::Probabilities { tile }, ParameterShape::Table { width, values }) if tile > 0 => {
-            [*width, values.checked_next_multiple_of(tile as usize).unwrap_or(usize::MAX), 1]
-        }
-        (Layout::Mixing, ParameterShape::Mixing { width, inputs }) => [*width, *inputs, 1],
-        (layout, shape) => return Err(format!("`{}` of shape {shape:?} is packed as {layout:?}", parameter.name)),
+    let Some(sizes) = pack_sizes(pack.layout, &parameter.shape) else {
+        return Err(format!("`{}` of shape {:?} is packed as {:?}", parameter.name, parameter.shape, pack.layout));
     };
     let length = sizes.iter().try_fold(1usize, |length, &size| length.checked_mul(size));
     let end = length.and_then(|length| length.checked_add(pack.offset as usize * CHUNK));
     match end {
         Some(end) if end <= packed => Ok(()),
         _ => Err(format!("`{}` goes beyond the {packed} packed parameters", parameter.name)),
+    }
+}
+
+/// The sizes of a packed tensor, if a parameter of this shape can be packed so.
+pub(crate) fn pack_sizes(layout: Layout, shape: &ParameterShape) -> Option<[usize; 3]> {
+    let whole = |size: usize, tile: u32| size.checked_next_multiple_of(tile as usize).unwrap_or(usize::MAX);
+    match (layout, shape) {
+        (Layout::Table | Layout::Greatest, ParameterShape::Table { width, values }) => {
+            Some([*width, values.saturating_add(1), 1])
+        }
+        (Layout::Panels { tile }, ParameterShape::Weight { blocks, outputs, inputs, .. }) if tile > 0 => {
+            Some([*blocks, whole(*outputs, tile), *inputs])
+        }
+        (Layout::Transposed { tile }, ParameterShape::Weight { blocks, outputs, inputs, .. }) if tile > 0 => {
+            Some([*blocks, whole(*inputs, tile), *outputs])
+        }
+        (Layout::Logarithms, ParameterShape::Weight { blocks, outputs, inputs, .. }) => {
+            Some([*blocks, *outputs, *inputs])
+        }
+        (Layout::Probabilities { tile }, ParameterShape::Table { width, values }) if tile > 0 => {
+            Some([*width, whole(*values, tile), 1])
+        }
+        (Layout::Mixing, ParameterShape::Mixing { width, inputs }) => Some([*width, *inputs, 1]),
+        _ => None,
     }
 }
 

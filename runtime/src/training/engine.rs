@@ -8,7 +8,7 @@ use crate::memory;
 use crate::session::SessionError;
 use danaus_artifact::flow_plan::FlowPlan;
 use danaus_artifact::plan::{CHUNK, Plan};
-use danaus_kernels::{FlowProgram, Stats, pack_into};
+use danaus_kernels::{FlowProgram, Stats};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -24,12 +24,9 @@ const SHARE: f64 = 0.7;
 /// A circuit that computes flows on the CPU.
 pub struct Engine {
     signature: Arc<Plan>,
-    plan: Arc<FlowPlan>,
     program: FlowProgram,
     /// The current numbers of all parameters.
     values: Vec<Vec<f32>>,
-    /// The packed parameters, kept so that they are not allocated again for each update.
-    packed: Vec<f32>,
     batch: usize,
 }
 
@@ -48,8 +45,8 @@ impl Engine {
         let counts = (4 + 8 + 8) * plan.count_chunks as u64 * CHUNK as u64;
         let packed = 2 * 4 * plan.packed_chunks as u64 * CHUNK as u64;
         memory::require(counts + packed, || format!("the flows of circuit `{}`", signature.name), "")?;
-        let program = FlowProgram::new(plan.clone(), signature.clone(), limit)?;
-        Ok(Engine { signature, plan, program, values: Vec::new(), packed: Vec::new(), batch: batch.max(1) })
+        let program = FlowProgram::new(plan, signature.clone(), limit)?;
+        Ok(Engine { signature, program, values: Vec::new(), batch: batch.max(1) })
     }
 
     /// What the device has done so far.
@@ -71,9 +68,7 @@ impl FlowSource for Engine {
     }
 
     fn set_parameters(&mut self, values: &[Vec<f32>]) -> Result<(), SessionError> {
-        self.packed.resize(self.plan.packed_chunks as usize * CHUNK, 0.0);
-        pack_into(&self.plan.packs, &self.signature.parameters, values, &mut self.packed);
-        self.program.set_packed(&self.packed)?;
+        self.program.set_parameters(values)?;
         self.values.resize(values.len(), Vec::new());
         for (own, values) in self.values.iter_mut().zip(values) {
             own.resize(values.len(), 0.0);

@@ -184,7 +184,8 @@ fn hand_down<N: Size>(
                         derivative = flow;
                     } else if comptime!(inputs > 0) {
                         let at = comptime!(k / QUAD * QUAD * c.samples() + brought_at(&c));
-                        derivative *= unit_of::<N>(&*scratch, block.slot + at, comptime!(k % QUAD), comptime!(v * c.lanes));
+                        derivative *=
+                            unit_of::<N>(&*scratch, block.slot + at, comptime!(k % QUAD), comptime!(v * c.lanes));
                     }
                 }
                 deltas[(block.below + to) * vectors + column] = select_many(alive, derivative, Vector::new(0.0));
@@ -415,7 +416,8 @@ pub fn enter_flow_kernel<N: Size>(
             );
             scratch.as_vectorized_mut().with_vector_size_mut::<N>()[slot / n] =
                 select_many(alive, above, Vector::new(0.0));
-            deltas[(to as usize + place_of(h, outputs, rows)) * vectors + v] = select_many(alive, above / value * given, Vector::new(0.0));
+            deltas[(to as usize + place_of(h, outputs, rows)) * vectors + v] =
+                select_many(alive, above / value * given, Vector::new(0.0));
             let at = v * n;
             count_unit(
                 counts,

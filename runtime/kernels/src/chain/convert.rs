@@ -46,7 +46,8 @@ pub fn table_kernel(
             #[unroll]
             for k in 0..QUAD {
                 if start + k < runs.tile && o + k < runs.units {
-                    let h = stored_row(run / comptime!(runs.count()), o + k, comptime!(runs.units), comptime!(runs.rows));
+                    let h =
+                        stored_row(run / comptime!(runs.count()), o + k, comptime!(runs.units), comptime!(runs.rows));
                     logs.insert(k, packed[from as usize * CHUNK + h * pitch + value]);
                 }
             }
@@ -86,7 +87,8 @@ pub fn count_kernel(
             #[unroll]
             for k in 0..QUAD {
                 if start + k < runs.tile && o + k < runs.units {
-                    let h = stored_row(run / comptime!(runs.count()), o + k, comptime!(runs.units), comptime!(runs.rows));
+                    let h =
+                        stored_row(run / comptime!(runs.count()), o + k, comptime!(runs.units), comptime!(runs.rows));
                     counts[to as usize * CHUNK + h * pitch + value] += found.extract(k);
                 }
             }

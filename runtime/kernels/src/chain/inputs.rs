@@ -114,7 +114,9 @@ pub fn emissions<N: Size>(
         let words = words + comptime!(input * INPUT_WORDS);
         let variable = tables[words] + iteration * tables[words + 1];
         let observed = (variable as usize * vectors + v) * n;
-        let row = tables[words + FOR_FLOWS] as usize * CHUNK + quad * tables[words + 3] as usize * QUAD + o % runs.tile % QUAD;
+        let row = tables[words + FOR_FLOWS] as usize * CHUNK
+            + quad * tables[words + 3] as usize * QUAD
+            + o % runs.tile % QUAD;
         let mut values = Vector::<f32, N>::empty();
         #[unroll]
         for lane in 0..n {

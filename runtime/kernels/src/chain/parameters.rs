@@ -94,7 +94,9 @@ impl ChainParameters {
         for &Copied { from, to, pitch, runs, .. } in &self.copies {
             let ((count, dim), [packed, linear, unfits]) = (grid(), [packed, &self.linear, &self.unfits].map(argument));
             // SAFETY: the table lies within the packed parameters, as was checked, and has room in the linear tables.
-            unsafe { table_kernel::launch_unchecked(client, count, dim, packed, linear, unfits, from, to, pitch, runs) };
+            unsafe {
+                table_kernel::launch_unchecked(client, count, dim, packed, linear, unfits, from, to, pitch, runs)
+            };
         }
         for stage in &self.chain.stages {
             let length = stage.packed_len().div_ceil(CHUNK) as u32;

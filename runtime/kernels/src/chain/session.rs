@@ -81,8 +81,7 @@ impl ChainSession {
         arena: &Handle,
         rows: &LoopRows,
     ) -> Result<ChainSession, KernelError> {
-        let stage =
-            |stage: &ChainStage| stage_config(&stage.flow.as_ref().expect("it has flows").kernel, 0, layout);
+        let stage = |stage: &ChainStage| stage_config(&stage.flow.as_ref().expect("it has flows").kernel, 0, layout);
         let config = ChainFlowConfig {
             stages: chain.stages.iter().map(stage).collect(),
             counted: chain.inputs.iter().map(|input| input.counts.is_some()).collect(),

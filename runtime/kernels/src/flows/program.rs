@@ -16,7 +16,7 @@ use crate::chain::parameters::ChainParameters;
 use crate::chain::session::ChainSession;
 use crate::error::KernelError;
 use crate::launch::{Layout, Memory, argument, grid};
-use crate::pack::unpack_counts;
+use crate::pack::{pack_all, pack_one, unpack_counts};
 use crate::program::{FLUSH, Stats, check_memory};
 use crate::queries::launch::Answers;
 use crate::validate::arrays;
@@ -28,13 +28,9 @@ use cubecl::server::Handle;
 use danaus_artifact::chain::Chain;
 use danaus_artifact::flow_plan::{FlowPlan, FlowStep, Segments};
 use danaus_artifact::plan::{CHUNK, Plan};
-use rayon::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Numbers that are worth a thread.
-const GRAIN: usize = 1 << 16;
 
 /// Sizes of batch whose buffers are kept.
 const SESSIONS: usize = 2;
@@ -137,15 +133,31 @@ impl FlowProgram {
         }
         check_memory(&self.client, packed.len() as u64 * 4, "the parameters")?;
         let bytes = f32::as_bytes(packed);
-        self.chains.iter_mut().flatten().for_each(ChainParameters::outdate);
-        if let Some(handle) = self.packed.as_ref().filter(|_| !packed.is_empty()) {
-            let copy: Vec<f32> = packed.par_iter().with_min_len(GRAIN).copied().collect();
-            self.client.write(handle, Bytes::from_elems(copy));
-            return Ok(());
-        }
         let handle = self.client.create_from_slice(if bytes.is_empty() { &[0; 64] } else { bytes });
         self.sessions.iter_mut().for_each(|session| session.memory.packed = handle.clone());
         self.packed = Some(handle);
+        self.chains.iter_mut().flatten().for_each(ChainParameters::outdate);
+        Ok(())
+    }
+
+    /// Replaces the parameters, by numbers as [`pack()`](crate::pack()) takes them. The device copies a tensor while the next one is packed.
+    ///
+    /// # Panics
+    /// If a tensor does not have the length its shape demands.
+    pub fn set_parameters(&mut self, values: &[Vec<f32>]) -> Result<(), KernelError> {
+        let (parameters, length) = (&self.signature.parameters, self.plan.packed_chunks as usize * CHUNK);
+        let Some(handle) = self.packed.clone() else {
+            return self.set_packed(&pack_all(&self.plan.packs, length, parameters, values));
+        };
+        for pack in &self.plan.packs {
+            let packed = pack_one(pack, parameters, values);
+            let first = pack.offset as usize * CHUNK;
+            let [before, after] = [first, length - first - packed.len()].map(|count| (count * size_of::<f32>()) as u64);
+            if !packed.is_empty() {
+                self.client.write(&handle.clone().offset_start(before).offset_end(after), Bytes::from_elems(packed));
+            }
+        }
+        self.chains.iter_mut().flatten().for_each(ChainParameters::outdate);
         Ok(())
     }
 
