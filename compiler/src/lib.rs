@@ -10,6 +10,7 @@
 pub mod ast;
 pub mod build;
 pub mod circuit;
+pub mod constraint;
 pub mod diagnostic;
 pub mod dump;
 pub mod explain;

@@ -1,6 +1,6 @@
 //! A model on the command line: an architecture that is compiled on the way, or a compiled circuit.
 
-use crate::arguments::ModelArguments;
+use crate::arguments::{CompileArguments, ModelArguments};
 use crate::failure::Failure;
 use crate::inspect::{Origin, sections};
 use crate::loader::Files;
@@ -86,8 +86,8 @@ pub fn name(purpose: Purpose) -> &'static str {
     }
 }
 
-/// The circuit of an architecture as it was written. A product is multiplied out, and `--monarch` is applied and what it
-/// replaces removed, since they decide which parameters there are. Messages are not shown: the model has been opened.
+/// The circuit of an architecture as it was written. A product is multiplied out, `--monarch` is applied and what it
+/// replaces removed, and so is `--constraint`, since they decide which parameters there are. Messages are not shown: the model has been opened.
 pub fn circuit(arguments: &ModelArguments) -> Result<Module, Failure> {
     let circuit = |last: &str| {
         let mut files = Files::for_program(&arguments.path)?;
@@ -95,10 +95,19 @@ pub fn circuit(arguments: &ModelArguments) -> Result<Module, Failure> {
         Ok(compiled.module.expect("the program has no errors, and the compiler was told to stop with the circuit"))
     };
     let written: Module = circuit("circuit")?;
-    if written.product.is_none() && arguments.compile.monarch.is_none() {
+    let CompileArguments { monarch, constraint, .. } = &arguments.compile;
+    if written.product.is_none() && monarch.is_none() && constraint.constraint.is_none() {
         return Ok(written);
     }
     circuit("prune")
+}
+
+/// The plan of an architecture without its constraint. Messages are not shown: the model has been opened with it.
+pub fn without_constraint(arguments: &ModelArguments) -> Result<Plan, Failure> {
+    let mut files = Files::for_program(&arguments.path)?;
+    let options = CompileOptions { constraint: None, ..options(arguments, None) };
+    let compiled = program::compile_quietly(&mut files, &arguments.path, &options)?;
+    Ok(compiled.plan.expect("the program has no errors"))
 }
 
 /// Refuses compiled circuits where the architecture is needed.
@@ -165,6 +174,7 @@ fn from_program(arguments: &ModelArguments, purposes: &[Purpose]) -> Result<Mode
 fn options(arguments: &ModelArguments, stop_after: Option<&str>) -> CompileOptions {
     CompileOptions {
         model: arguments.compile.options(),
+        constraint: arguments.compile.constraint.constraint(),
         stop_after: stop_after.map(str::to_string),
         ..CompileOptions::default()
     }

@@ -11,6 +11,7 @@ mod names;
 mod next;
 mod pictures;
 mod sample;
+mod satisfy;
 
 use crate::failure::Failure;
 use clap::{Args, Subcommand};
@@ -38,6 +39,8 @@ enum Question {
     Kl(information::Divergence),
     /// Prints the distribution of the next symbol after the observed beginning of each row
     Next(next::Next),
+    /// Prints the log-probability that each row is completed in a way that satisfies a constraint
+    Satisfy(satisfy::Satisfy),
     /// Completes each row with the most likely values
     Mpe(mpe::Mpe),
     /// Draws samples, also given evidence
@@ -54,6 +57,7 @@ pub fn run(arguments: &Query) -> Result<(), Failure> {
         Question::Entropy(arguments) => information::entropy(arguments),
         Question::Kl(arguments) => information::divergence(arguments),
         Question::Next(arguments) => next::run(arguments),
+        Question::Satisfy(arguments) => satisfy::run(arguments),
         Question::Mpe(arguments) => mpe::run(arguments),
         Question::Sample(arguments) => sample::run(arguments),
     }
