@@ -15,6 +15,7 @@ pub mod diagnostic;
 pub mod dump;
 pub mod explain;
 pub mod format;
+pub mod information;
 pub mod lex;
 pub mod model;
 pub mod parse;

@@ -108,7 +108,8 @@ impl fmt::Display for Factors {
     }
 }
 
-fn setting(text: &str) -> Result<(String, String), String> {
+/// Reads the value of `--set`.
+pub fn setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.to_string(), value.to_string())),
         _ => Err("expected NAME=VALUE, for example H=4096".to_string()),

@@ -10,7 +10,7 @@ use danaus_artifact::file;
 use danaus_artifact::flow_plan::FlowPlan;
 use danaus_artifact::plan::Plan;
 use danaus_artifact::queries::Queries;
-use danaus_compiler::circuit::Module;
+use danaus_compiler::circuit::{Circuit, Module};
 use danaus_compiler::pipeline::CompileOptions;
 use danaus_compiler::plan::flow::Purpose;
 use danaus_compiler::plan::{Stats, stats};
@@ -86,20 +86,26 @@ pub fn name(purpose: Purpose) -> &'static str {
     }
 }
 
+/// The circuit of an architecture after the passes that say what is computed, before those that say how. Messages are not shown.
+pub fn simple_circuit(arguments: &ModelArguments) -> Result<Circuit, Failure> {
+    Ok(circuit_after(arguments, "prune")?.circuits.remove(0))
+}
+
+fn circuit_after(arguments: &ModelArguments, last: &str) -> Result<Module, Failure> {
+    let mut files = Files::for_program(&arguments.path)?;
+    let compiled = program::compile_quietly(&mut files, &arguments.path, &options(arguments, Some(last)))?;
+    Ok(compiled.module.expect("the program has no errors, and the compiler was told to stop with the circuit"))
+}
+
 /// The circuit of an architecture as it was written. A product is multiplied out, `--monarch` is applied and what it
 /// replaces removed, and so is `--constraint`, since they decide which parameters there are. Messages are not shown: the model has been opened.
 pub fn circuit(arguments: &ModelArguments) -> Result<Module, Failure> {
-    let circuit = |last: &str| {
-        let mut files = Files::for_program(&arguments.path)?;
-        let compiled = program::compile_quietly(&mut files, &arguments.path, &options(arguments, Some(last)))?;
-        Ok(compiled.module.expect("the program has no errors, and the compiler was told to stop with the circuit"))
-    };
-    let written: Module = circuit("circuit")?;
+    let written = circuit_after(arguments, "circuit")?;
     let CompileArguments { monarch, constraint, .. } = &arguments.compile;
     if written.product.is_none() && monarch.is_none() && constraint.constraint.is_none() {
         return Ok(written);
     }
-    circuit("prune")
+    circuit_after(arguments, "prune")
 }
 
 /// The plan of an architecture without its constraint. Messages are not shown: the model has been opened with it.

@@ -42,11 +42,13 @@ pub fn satisfies(pattern: &str, row: &Row) -> bool {
 pub fn under(circuit: &Circuit, pattern: &str) -> Option<Circuit> {
     let names = ["multiply-circuits", "lower-monarch", "share", "prune"];
     let passes: Vec<_> = names.iter().map(|name| *by_name(name).expect("a pass")).collect();
-    let module = Module { circuits: vec![circuit.clone()], product: None };
-    let outcome = run_passes(&passes, module, &PassContext::default(), &DumpRequest::default());
-    let simple = outcome.expect("the passes run").module.circuits.remove(0);
-    match constrained(&simple, &Constraint { pattern: pattern.to_string(), symbols: None }) {
-        Ok(circuit) => Some(circuit),
+    let simple = |circuit: &Circuit| {
+        let module = Module { circuits: vec![circuit.clone()], product: None };
+        let outcome = run_passes(&passes, module, &PassContext::default(), &DumpRequest::default());
+        outcome.expect("the passes run").module.circuits.remove(0)
+    };
+    match constrained(&simple(circuit), &Constraint { pattern: pattern.to_string(), symbols: None }) {
+        Ok(circuit) => Some(simple(&circuit)),
         Err(ConstraintError::Unsatisfiable { .. }) => None,
         Err(error) => panic!("{pattern}: {error}"),
     }

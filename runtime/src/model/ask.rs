@@ -105,7 +105,8 @@ impl Model {
     /// # }
     /// ```
     pub fn mpe(&mut self, rows: &dyn Rows) -> Result<Mpe, ModelError> {
-        let (is_exact, batch) = (self.queries.deterministic, self.batch);
+        let is_exact = self.queries.deterministic && self.numbers()?.keep_zeros(&self.plan);
+        let batch = self.batch;
         let found = complete(self.session(Query::Mpe)?, rows, batch, Sampling::GREATEST)?;
         let completed = MemoryRows::from_indices(self.columns.clone(), found.completions.clone());
         let mut log_likelihoods = self.log_likelihood(&completed)?;

@@ -35,8 +35,10 @@ enum Question {
     Moments(moments::Moments),
     /// Prints the entropy of a deterministic circuit
     Entropy(information::Entropy),
-    /// Prints the divergence between two sets of parameters of a deterministic circuit
+    /// Prints the divergence between two deterministic circuits, or two sets of parameters of one
     Kl(information::Divergence),
+    /// Prints the cross entropy of a circuit and a deterministic circuit
+    CrossEntropy(information::CrossEntropy),
     /// Prints the distribution of the next symbol after the observed beginning of each row
     Next(next::Next),
     /// Prints the log-probability that each row is completed in a way that satisfies a constraint
@@ -56,6 +58,7 @@ pub fn run(arguments: &Query) -> Result<(), Failure> {
         Question::Moments(arguments) => moments::run(arguments),
         Question::Entropy(arguments) => information::entropy(arguments),
         Question::Kl(arguments) => information::divergence(arguments),
+        Question::CrossEntropy(arguments) => information::cross_entropy(arguments),
         Question::Next(arguments) => next::run(arguments),
         Question::Satisfy(arguments) => satisfy::run(arguments),
         Question::Mpe(arguments) => mpe::run(arguments),
