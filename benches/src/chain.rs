@@ -2,9 +2,10 @@
 
 use danaus_artifact::flow_plan::FlowPlan;
 use danaus_artifact::plan::{Plan, Step};
+use danaus_artifact::queries::Queries;
 use danaus_compiler::diagnostic::Source;
 use danaus_compiler::model::{LoadError, Loader, Options};
-use danaus_compiler::pipeline::{CompileOptions, compile};
+use danaus_compiler::pipeline::{CompileOptions, Compiled, compile};
 use danaus_compiler::plan::flow::Purpose;
 
 /// A model and its size.
@@ -45,6 +46,17 @@ impl Case {
 
     /// Compiles the example for training.
     pub fn plans(&self) -> Result<(Plan, FlowPlan), String> {
+        let compiled = self.compiled(vec![Purpose::Training])?;
+        Ok((compiled.plan.expect("it compiles"), compiled.flows.expect("flows were asked for")))
+    }
+
+    /// Compiles the example for marginals and samples.
+    pub fn queries(&self) -> Result<(Plan, Queries), String> {
+        let compiled = self.compiled(vec![Purpose::Marginal, Purpose::Sample])?;
+        Ok((compiled.plan.expect("it compiles"), compiled.queries))
+    }
+
+    fn compiled(&self, purposes: Vec<Purpose>) -> Result<Compiled, String> {
         let set = |name: &str, value: usize| (name.to_string(), value.to_string());
         let mut sets = vec![set("T", self.length)];
         let path = match self.factors.as_slice() {
@@ -58,12 +70,13 @@ impl Case {
             }
         };
         let model = Options { set: sets, ..Options::default() };
-        let purposes = vec![Purpose::Training];
         let options = CompileOptions { model, batch: Some(64), purposes, ..CompileOptions::default() };
         let compiled = compile(&mut Examples, path, &options).map_err(|error| error.to_string())?;
         let first = compiled.diagnostics.first().map(|diagnostic| diagnostic.message.clone());
-        let plans = compiled.plan.zip(compiled.flows);
-        plans.ok_or_else(|| format!("{path} does not compile: {}", first.unwrap_or_default()))
+        match compiled.plan {
+            Some(_) => Ok(compiled),
+            None => Err(format!("{path} does not compile: {}", first.unwrap_or_default())),
+        }
     }
 }
 

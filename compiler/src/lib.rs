@@ -10,10 +10,12 @@
 pub mod ast;
 pub mod build;
 pub mod circuit;
+pub mod constraint;
 pub mod diagnostic;
 pub mod dump;
 pub mod explain;
 pub mod format;
+pub mod information;
 pub mod lex;
 pub mod model;
 pub mod parse;

@@ -15,6 +15,7 @@ pub use emit::{Dump, Emit, EmitKind, Format};
 
 use crate::circuit::read::{ReadError, read};
 use crate::circuit::{Module, print::print};
+use crate::constraint::{Constraint, ConstraintError, constrained};
 use crate::diagnostic::{Diagnostic, Severity, Source};
 use crate::model::{self, Loader, Model};
 use crate::passes::{self, DumpRequest, PASSES, Pass, PassContext, PassError};
@@ -36,6 +37,8 @@ pub const STAGES: &[&str] = &["check", "regions", "circuit"];
 pub struct CompileOptions {
     /// How the program is resolved; also the option `--monarch`.
     pub model: model::Options,
+    /// What complete rows must satisfy; the circuit, a chain, is multiplied with its automaton.
+    pub constraint: Option<Constraint>,
     /// How many rows of data are expected at a time.
     pub batch: Option<usize>,
     /// The device that schedules are chosen for.
@@ -56,6 +59,7 @@ impl Default for CompileOptions {
     fn default() -> Self {
         CompileOptions {
             model: model::Options::default(),
+            constraint: None,
             batch: None,
             target: Target::CPU,
             emits: Vec::new(),
@@ -131,6 +135,9 @@ pub enum CompileError {
     /// A pass did not work.
     #[error(transparent)]
     Pass(#[from] PassError),
+    /// The circuit cannot be constrained.
+    #[error(transparent)]
+    Constraint(#[from] ConstraintError),
 }
 
 fn pass_names() -> String {
@@ -203,7 +210,7 @@ impl<'a> Run<'a> {
 
     /// The passes and the plan. The circuit is looked at twice on the way: before its sums are lowered, to
     /// compare them with dense ones, and before chains are rolled, for a fingerprint that says what is computed
-    /// and not how.
+    /// and not how, and which parameters fit: a constraint has no part in it.
     fn finish(mut self, module: Module) -> Result<Compiled, CompileError> {
         if self.stops_after("circuit") {
             self.dump_circuit(&module);
@@ -211,13 +218,22 @@ impl<'a> Run<'a> {
             return Ok(self.compiled);
         }
         let [expand, simplify, schedule] = phases();
-        let Some(expanded) = self.passes(expand, module)? else { return Ok(self.compiled) };
-        let sums = expanded.circuits[0].clone();
-        let Some(simple) = self.passes(simplify, expanded)? else { return Ok(self.compiled) };
+        let (constraint, monarch) = (self.options.constraint.as_ref(), self.options.model.monarch.clone());
+        let is_last = constraint.is_none();
+        let Some(expanded) = self.passes(expand, module, None, is_last)? else { return Ok(self.compiled) };
+        let mut sums = expanded.circuits[0].clone();
+        let Some(mut simple) = self.passes(simplify, expanded, monarch, is_last)? else { return Ok(self.compiled) };
         let fingerprint = self.timed("plan", |_| fingerprint(&simple));
+        if let Some(constraint) = constraint {
+            sums = self.timed("passes", |_| constrained(&simple.circuits[0], constraint))?;
+            let product = Module { circuits: vec![sums.clone()], product: None };
+            let Some(expanded) = self.passes(expand, product, None, true)? else { return Ok(self.compiled) };
+            let Some(both) = self.passes(simplify, expanded, None, true)? else { return Ok(self.compiled) };
+            simple = both;
+        }
         let mpe = self.options.purposes.contains(&Purpose::Mpe);
         let deterministic = mpe && self.timed("queries", |_| is_deterministic(&simple.circuits[0]));
-        let Some(module) = self.passes(schedule, simple)? else { return Ok(self.compiled) };
+        let Some(module) = self.passes(schedule, simple, None, true)? else { return Ok(self.compiled) };
         let options = PlanOptions { fingerprint, target: self.options.target };
         let plan = self.timed("plan", |_| plan::lower(&module.circuits[0], &options));
         let stats = self.timed("plan", |_| plan::stats(&plan, Some(&sums)));
@@ -240,20 +256,27 @@ impl<'a> Run<'a> {
         Ok(self.compiled)
     }
 
-    /// Runs passes; none if the last of them to run was among them.
-    fn passes(&mut self, passes: &[Pass], module: Module) -> Result<Option<Module>, CompileError> {
-        let ctx = PassContext { monarch: self.options.model.monarch.clone(), batch: self.options.batch };
+    /// Runs passes; none if the last of them to run was among them. `monarch` is what replaces dense sums. Passes
+    /// that will run again are not the last to run.
+    fn passes(
+        &mut self,
+        passes: &[Pass],
+        module: Module,
+        monarch: Option<Vec<usize>>,
+        is_last: bool,
+    ) -> Result<Option<Module>, CompileError> {
+        let ctx = PassContext { monarch, batch: self.options.batch };
         let request = DumpRequest {
             after: self.options.print_after.clone(),
             all: self.options.print_after_all,
-            stop_after: self.options.stop_after.clone().filter(|name| passes::by_name(name).is_some()),
+            stop_after: self.options.stop_after.clone().filter(|name| is_last && passes::by_name(name).is_some()),
         };
         let outcome = self.timed("passes", |_| passes::run_passes(passes, module, &ctx, &request))?;
         self.compiled.printed.extend(outcome.dumps);
         self.compiled.passes.extend(outcome.timings);
         self.compiled.notes.extend(outcome.notes);
         self.compiled.replaced.extend(outcome.replaced);
-        if passes.iter().any(|pass| self.stops_after(pass.name)) {
+        if is_last && passes.iter().any(|pass| self.stops_after(pass.name)) {
             self.dump_circuit(&outcome.module);
             self.compiled.module = Some(outcome.module);
             return Ok(None);

@@ -26,7 +26,7 @@ pub use multiply::multiply;
 use crate::files::FileError;
 use crate::tensors::{self, TensorFile};
 use danaus_artifact::plan::Plan;
-use danaus_artifact::signature::ParameterShape;
+use danaus_artifact::signature::{Init, ParameterShape};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -59,6 +59,15 @@ impl Parameters {
     /// By index of the plan's parameters.
     pub fn values(&self) -> &[Vec<f32>] {
         &self.values
+    }
+
+    /// Whether everything that the program gives as impossible is so: what is decided from zeros of given numbers then holds.
+    pub fn keep_zeros(&self, plan: &Plan) -> bool {
+        plan.parameters.iter().zip(&self.values).all(|(parameter, values)| {
+            let Init::Given(numbers) = &parameter.init else { return true };
+            let zero = if matches!(parameter.shape, ParameterShape::Table { .. }) { f32::NEG_INFINITY } else { 0.0 };
+            numbers.iter().zip(values).all(|(number, value)| *number > 0.0 || *value == zero)
+        })
     }
 
     /// In double precision, by name, derived ones included: what a reference evaluator takes.

@@ -7,12 +7,14 @@
 //! * [`marginals`]: the posterior of every variable
 //! * [`completions`]: samples and most likely completions
 //! * [`pairs`]: the joint posterior of two variables
+//! * [`stream`]: what follows a beginning, one symbol at a time
 //! * [`information`]: entropy and divergence of deterministic circuits
 
 pub mod completions;
 pub mod information;
 pub mod marginals;
 pub mod pairs;
+pub mod stream;
 
 use crate::data::{Columns, Rows};
 use crate::memory;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 pub use completions::{Completed, Sampling};
 pub use marginals::{Marginals, Moments};
 pub use pairs::Pair;
+pub use stream::Stream;
 
 /// Share of the free memory that activations take at most.
 const SHARE: f64 = 0.7;

@@ -54,6 +54,29 @@ pub enum SessionError {
         /// The variables of the data.
         found: usize,
     },
+    /// There is no order in which values could be given.
+    #[error(
+        "circuit `{circuit}` has no order in which its variables could be given values one at a time: it is no chain that was rolled up and whose \
+         last iteration reads the first variable"
+    )]
+    NoChain {
+        /// The circuit.
+        circuit: String,
+    },
+    /// All values have been given.
+    #[error("all {variables} variables have been given values")]
+    StreamEnd {
+        /// How many there are.
+        variables: usize,
+    },
+    /// There is not one value for each row.
+    #[error("there is one value for each of {expected} rows, but {found} are given")]
+    StreamRows {
+        /// Rows of the stream.
+        expected: usize,
+        /// Values.
+        found: usize,
+    },
     /// More samples than have numbers.
     #[error("{wanted} samples at once are too many; fewer than {} can be told apart", u32::MAX)]
     TooManyDraws {

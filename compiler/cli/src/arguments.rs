@@ -1,7 +1,10 @@
 //! Arguments that several verbs share.
 
+use crate::failure::Failure;
 use clap::Args;
+use danaus_compiler::constraint::Constraint;
 use danaus_compiler::model::Options;
+use danaus_runtime::data::Alphabet;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -20,6 +23,33 @@ pub struct CompileArguments {
     /// Turn every dense sum over B1*B2*.. units into a Monarch sum, for example --monarch 128x128
     #[arg(long, value_name = "B1xB2..", value_parser = monarch)]
     pub monarch: Option<Factors>,
+
+    #[command(flatten)]
+    pub constraint: ConstraintArguments,
+}
+
+/// What complete rows must satisfy.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ConstraintArguments {
+    /// Give all rows probability 0 whose values, written one after the other, do not match this regular expression from the first to the
+    /// last; for chains
+    #[arg(long, value_name = "REGEX")]
+    pub constraint: Option<String>,
+
+    /// How values are written in --constraint: text8, bytes, or chars: and a list [default: digits, if there are at most ten values]
+    #[arg(long, value_name = "ALPHABET", requires = "constraint")]
+    pub symbols: Option<Alphabet>,
+}
+
+impl ConstraintArguments {
+    /// What the compiler is asked for.
+    pub fn constraint(&self) -> Option<Constraint> {
+        let symbols = self.symbols.as_ref().map(|alphabet| {
+            let symbol = |value: usize| alphabet.symbol(value as u32).expect("it has so many characters");
+            (0..alphabet.len()).map(symbol).collect()
+        });
+        self.constraint.as_ref().map(|pattern| Constraint { pattern: pattern.clone(), symbols })
+    }
 }
 
 impl CompileArguments {
@@ -32,6 +62,14 @@ impl CompileArguments {
         }
     }
 
+    /// Refuses a constraint where what is done has nothing to do with it.
+    pub fn refuse_constraint(&self, verb: &str) -> Result<(), Failure> {
+        match self.constraint.constraint {
+            Some(_) => Err(Failure::usage(format!("{verb} takes a circuit without --constraint"))),
+            None => Ok(()),
+        }
+    }
+
     /// The first option that was given, if any: a compiled circuit has all of them behind it.
     pub fn given(&self) -> Option<&'static str> {
         if !self.settings.is_empty() {
@@ -40,6 +78,8 @@ impl CompileArguments {
             Some("--circuit")
         } else if self.monarch.is_some() {
             Some("--monarch")
+        } else if self.constraint.constraint.is_some() {
+            Some("--constraint")
         } else {
             None
         }
@@ -68,7 +108,8 @@ impl fmt::Display for Factors {
     }
 }
 
-fn setting(text: &str) -> Result<(String, String), String> {
+/// Reads the value of `--set`.
+pub fn setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.to_string(), value.to_string())),
         _ => Err("expected NAME=VALUE, for example H=4096".to_string()),

@@ -1,6 +1,6 @@
 //! A model on the command line: an architecture that is compiled on the way, or a compiled circuit.
 
-use crate::arguments::ModelArguments;
+use crate::arguments::{CompileArguments, ModelArguments};
 use crate::failure::Failure;
 use crate::inspect::{Origin, sections};
 use crate::loader::Files;
@@ -10,7 +10,7 @@ use danaus_artifact::file;
 use danaus_artifact::flow_plan::FlowPlan;
 use danaus_artifact::plan::Plan;
 use danaus_artifact::queries::Queries;
-use danaus_compiler::circuit::Module;
+use danaus_compiler::circuit::{Circuit, Module};
 use danaus_compiler::pipeline::CompileOptions;
 use danaus_compiler::plan::flow::Purpose;
 use danaus_compiler::plan::{Stats, stats};
@@ -86,19 +86,34 @@ pub fn name(purpose: Purpose) -> &'static str {
     }
 }
 
-/// The circuit of an architecture as it was written. A product is multiplied out, and `--monarch` is applied and what it
-/// replaces removed, since they decide which parameters there are. Messages are not shown: the model has been opened.
+/// The circuit of an architecture after the passes that say what is computed, before those that say how. Messages are not shown.
+pub fn simple_circuit(arguments: &ModelArguments) -> Result<Circuit, Failure> {
+    Ok(circuit_after(arguments, "prune")?.circuits.remove(0))
+}
+
+fn circuit_after(arguments: &ModelArguments, last: &str) -> Result<Module, Failure> {
+    let mut files = Files::for_program(&arguments.path)?;
+    let compiled = program::compile_quietly(&mut files, &arguments.path, &options(arguments, Some(last)))?;
+    Ok(compiled.module.expect("the program has no errors, and the compiler was told to stop with the circuit"))
+}
+
+/// The circuit of an architecture as it was written. A product is multiplied out, `--monarch` is applied and what it
+/// replaces removed, and so is `--constraint`, since they decide which parameters there are. Messages are not shown: the model has been opened.
 pub fn circuit(arguments: &ModelArguments) -> Result<Module, Failure> {
-    let circuit = |last: &str| {
-        let mut files = Files::for_program(&arguments.path)?;
-        let compiled = program::compile_quietly(&mut files, &arguments.path, &options(arguments, Some(last)))?;
-        Ok(compiled.module.expect("the program has no errors, and the compiler was told to stop with the circuit"))
-    };
-    let written: Module = circuit("circuit")?;
-    if written.product.is_none() && arguments.compile.monarch.is_none() {
+    let written = circuit_after(arguments, "circuit")?;
+    let CompileArguments { monarch, constraint, .. } = &arguments.compile;
+    if written.product.is_none() && monarch.is_none() && constraint.constraint.is_none() {
         return Ok(written);
     }
-    circuit("prune")
+    circuit_after(arguments, "prune")
+}
+
+/// The plan of an architecture without its constraint. Messages are not shown: the model has been opened with it.
+pub fn without_constraint(arguments: &ModelArguments) -> Result<Plan, Failure> {
+    let mut files = Files::for_program(&arguments.path)?;
+    let options = CompileOptions { constraint: None, ..options(arguments, None) };
+    let compiled = program::compile_quietly(&mut files, &arguments.path, &options)?;
+    Ok(compiled.plan.expect("the program has no errors"))
 }
 
 /// Refuses compiled circuits where the architecture is needed.
@@ -165,6 +180,7 @@ fn from_program(arguments: &ModelArguments, purposes: &[Purpose]) -> Result<Mode
 fn options(arguments: &ModelArguments, stop_after: Option<&str>) -> CompileOptions {
     CompileOptions {
         model: arguments.compile.options(),
+        constraint: arguments.compile.constraint.constraint(),
         stop_after: stop_after.map(str::to_string),
         ..CompileOptions::default()
     }

@@ -6,6 +6,7 @@ use crate::loader::Files;
 use crate::messages;
 use crate::output::say;
 use danaus_artifact::file::{Artifact, SourceFile};
+use danaus_compiler::constraint::ConstraintError;
 use danaus_compiler::passes::PassError;
 use danaus_compiler::pipeline::{self, CompileError, CompileOptions, Compiled};
 use std::collections::BTreeMap;
@@ -39,7 +40,10 @@ pub fn refuse_errors(compiled: &Compiled) -> Result<(), Failure> {
 pub fn failure(error: CompileError) -> Failure {
     match error {
         CompileError::UnknownStage { .. } | CompileError::Pass(PassError::Unknown { .. }) => Failure::usage(error),
-        CompileError::Read(_) | CompileError::Pass(PassError::Refused(_)) => Failure::wrong(error),
+        CompileError::Constraint(ConstraintError::Symbols { .. }) => Failure::usage(error),
+        CompileError::Read(_) | CompileError::Pass(PassError::Refused(_)) | CompileError::Constraint(_) => {
+            Failure::wrong(error)
+        }
         CompileError::Pass(PassError::Broken { .. }) => panic!("{error}"),
     }
 }
@@ -69,6 +73,9 @@ fn options(compiled: &Compiled, arguments: &CompileArguments) -> BTreeMap<String
     if let Some(monarch) = &arguments.monarch {
         options.insert("monarch".to_string(), monarch.to_string());
     }
+    let constraint = &arguments.constraint;
+    options.extend(constraint.constraint.iter().map(|pattern| ("constraint".to_string(), pattern.clone())));
+    options.extend(constraint.symbols.iter().map(|symbols| ("symbols".to_string(), symbols.to_string())));
     let circuits = compiled.model.iter().flat_map(|model| &model.circuits);
     for origin in circuits.flat_map(|circuit| &circuit.built).filter_map(|built| built.origin.as_ref()) {
         options.insert(format!("data {}", origin.path), origin.summary());

@@ -26,7 +26,10 @@ pub fn marginals(model: Model, parameters: &Parameters) -> Result<QuerySession, 
 pub fn failure(error: SessionError) -> Failure {
     match error {
         SessionError::Data(error) => data_failure(error),
-        SessionError::Variables { .. } => Failure::wrong(error),
+        SessionError::Variables { .. }
+        | SessionError::NoChain { .. }
+        | SessionError::StreamEnd { .. }
+        | SessionError::StreamRows { .. } => Failure::wrong(error),
         SessionError::Kernel(_) | SessionError::Memory(_) | SessionError::TooManyDraws { .. } => Failure::usage(error),
     }
 }

@@ -9,7 +9,7 @@ mod common;
 
 mod asked;
 
-use asked::{cases, compiled, for_each_case, in_single_precision, product};
+use asked::{assert_chi_squared, cases, compiled, for_each_case, in_single_precision, product};
 use common::deterministic::deterministic_circuit;
 use common::hmm::{Hmm, hmm};
 use common::random_circuit::{random_chain, random_circuit, recipes, several_chains};
@@ -21,28 +21,6 @@ use danaus_compiler::plan::flow::Purpose;
 use danaus_compiler::reference::{ParameterValues, Row, completions, domains, evaluate, log_sum_exp, random_values};
 use danaus_runtime::queries::Sampling;
 use std::collections::BTreeMap;
-
-/// The chance that a chi-squared statistic is greater is less than a millionth of a percent (E. Wilson and M. Hilferty, 1931).
-fn assert_chi_squared(counts: &[(f64, f64)], what: &str) {
-    let mut bins = Vec::new();
-    let (mut rare_expected, mut rare_found) = (0.0, 0.0);
-    for &(expected, found) in counts {
-        if expected >= 5.0 {
-            bins.push((expected, found));
-        } else {
-            rare_expected += expected;
-            rare_found += found;
-        }
-    }
-    if rare_expected >= 5.0 {
-        bins.push((rare_expected, rare_found));
-    }
-    let statistic: f64 = bins.iter().map(|(expected, found)| (found - expected).powi(2) / expected).sum();
-    let freedom = (bins.len().max(2) - 1) as f64;
-    let spread = 2.0 / (9.0 * freedom);
-    let limit = freedom * (1.0 - spread + 5.6 * spread.sqrt()).powi(3);
-    assert!(statistic <= limit, "{what}: chi-squared {statistic} of {freedom} degrees of freedom, limit {limit}");
-}
 
 /// Samples have the frequencies of the exact distribution, and agree with the evidence.
 #[track_caller]

@@ -15,11 +15,13 @@ use common::hmm::{Hmm, hmm};
 use common::random_circuit::{Recipe, random_chain, random_circuit, recipes, several_chains};
 use common::textbook::forward_backward;
 use common::{parameters, random_rows, value};
+use danaus_artifact::plan::CHUNK;
 use danaus_compiler::circuit::{Circuit, Module};
 use danaus_compiler::passes::{DumpRequest, PassContext, run};
 use danaus_compiler::plan::PlanOptions;
 use danaus_compiler::plan::flow::{Purpose, lower_for};
 use danaus_compiler::reference::{ParameterValues, Row, completions, domains, log_sum_exp, random_values};
+use danaus_kernels::{FlowProgram, Prefix, pack_all};
 use danaus_runtime::queries::{Marginals, Pair, QuerySession, information};
 use proptest::prelude::Strategy;
 use std::ops::ControlFlow;
@@ -200,6 +202,49 @@ fn next_values_are_ratios_of_likelihoods() {
                 }
             }
         }
+    }
+}
+
+// COVERS: queries.next.stream
+/// One symbol at a time, also where memory holds a few iterations only: the same ratios.
+#[test]
+fn streams_know_what_follows() {
+    for (steps, states, monarch, limit) in [(40, 12, vec![3, 4], u64::MAX / 2), (70, 7, vec![], 40_000)] {
+        let circuit = hmm(&Hmm { steps, states, values: 3, monarch });
+        let values = in_single_precision(&parameters(&circuit, 4, true));
+        let mut rows = random_rows(&circuit, 5, 5, 0.0);
+        rows[3][2] = None;
+        let compiled = compiled(&circuit, &values);
+        let plan = Arc::new(compiled.queries.marginal.clone().expect("it was made"));
+        let packed = (plan.packs.clone(), plan.packed_chunks as usize * CHUNK);
+        let packed = pack_all(&packed.0, packed.1, &compiled.signature.parameters, compiled.parameters.values());
+        let segment = plan.segments((limit / 64).min(1 << 20)).expect("there is room").0[0] as usize;
+        assert_eq!(segment < steps - 1, limit == 40_000, "the loop is cut: {segment}");
+        let mut program = FlowProgram::new(plan, Arc::new(compiled.signature.clone()), limit).expect("it is in order");
+        program.set_packed(&packed).expect("they fit");
+        let mut prefix = Prefix::new(program, rows.len()).expect("there is room");
+        let sizes = domains(&circuit);
+        for variable in 0..steps {
+            assert!(prefix.variable() == variable && !prefix.is_complete());
+            let found = prefix.next().expect("the kernels run");
+            for (index, row) in rows.iter().enumerate() {
+                let weights: Vec<f64> =
+                    (0..sizes[variable]).map(|v| f64::from(found[v * rows.len() + index])).collect();
+                let mut before: Row = row[..variable].to_vec();
+                before.resize(row.len(), None);
+                let total: f64 = weights.iter().sum();
+                if value(&circuit, &values, &[before.clone()])[0] == f64::NEG_INFINITY {
+                    assert_eq!(total, 0.0);
+                    continue;
+                }
+                for (weight, expected) in weights.iter().zip(posterior(&circuit, &values, &before, variable)) {
+                    assert!((weight / total - expected).abs() <= TOLERANCE, "{variable}: {weight}, {expected}");
+                }
+            }
+            let seen = |row: &Row| row[variable].unwrap_or(sizes[variable]) as u32;
+            prefix.push(&rows.iter().map(seen).collect::<Vec<u32>>()).expect("the kernels run");
+        }
+        assert!(prefix.is_complete());
     }
 }
 

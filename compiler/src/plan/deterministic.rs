@@ -2,10 +2,13 @@
 //!
 //! It is if the circuit is *deterministic*: for every complete row at most one operand of each unit of a sum is possible
 //! (Y. Choi, A. Vergari, G. Van den Broeck, "Probabilistic circuits", 2020). Two operands exclude each other if there is a variable that they can have no
-//! common value of. Only indicators say which values are possible whatever the parameters are, so this is decided from them, and
-//! "no" means that it is not known.
+//! common value of. Which values are possible is said by indicators and by zeros of numbers that the program gives, in tables and in
+//! weights, and inherited through products and sums. The parameters that a circuit runs with may have other numbers than the program: a runtime
+//! sees to it that the zeros are still there. "No" means that it is not known.
 
-use crate::circuit::{Circuit, Init, LayerGraph, Member, Op, Operand, PartRef, Stage, SumKind};
+use crate::circuit::{
+    Circuit, Init, LayerGraph, Member, Op, Operand, ParamId, ParameterShape, PartRef, Stage, SumKind,
+};
 use crate::plan::shapes::{plain_stage, weight};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -13,7 +16,7 @@ use std::rc::Rc;
 /// Steps of work after which it is not known: no circuit that is written by hand comes near.
 const WORK: usize = 20_000_000;
 
-/// The values that a unit can have of each variable that indicators restrict.
+/// The values that a unit can have of each variable that is restricted.
 type Support = Rc<BTreeMap<u32, Vec<bool>>>;
 
 /// Whether a circuit is known to be deterministic. Circuits with rolled chains are not.
@@ -29,7 +32,7 @@ struct Known<'a> {
     work: usize,
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
     /// None as soon as something is not known.
     fn graph(&mut self, graph: &LayerGraph) -> Option<()> {
         for (_, layer) in graph.layers() {
@@ -58,7 +61,10 @@ impl Known<'_> {
                 let operands: Option<Vec<_>> = member.operands.iter().map(|operand| self.operand(operand)).collect();
                 let operands = operands?;
                 let units = operands[0].len();
-                (0..units).map(|h| self.sum(operands.iter().map(|operand| &operand[h]))).collect()
+                let weights = self.zeros(member.parameters[0]);
+                let possible = |h: usize, k: usize| weights.is_none_or(|weights| weights[h * operands.len() + k] > 0.0);
+                let sum = |h: usize| self.sum((0..operands.len()).filter(|&k| possible(h, k)).map(|k| &operands[k][h]));
+                (0..units).map(sum).collect()
             }
             Op::Sum(kind @ (SumKind::Dense | SumKind::BlockDiagonal { .. })) => {
                 let stage = plain_stage(kind, member, self.circuit);
@@ -89,17 +95,54 @@ impl Known<'_> {
             &Operand::Part(PartRef { layer, part }) => Some(self.supports[layer.0 as usize][part as usize].clone()),
             Operand::Input(input) => {
                 let width = self.circuit.operand_width(&self.circuit.graph, *operand);
-                let size = self.circuit.domain(input.index as usize)?.size();
-                let support = match self.circuit.parameter(input.table).init {
-                    Init::Indicator { value } => {
-                        BTreeMap::from([(input.index, (0..size).map(|v| v == value).collect())])
-                    }
-                    _ => BTreeMap::new(),
-                };
                 self.spend(width)?;
-                let support = Rc::new(support);
-                Some((0..width).map(|_| support.clone()).collect())
+                let Some(rows) = self.rows(&self.circuit.parameter(input.table).name)? else {
+                    return Some(vec![Support::default(); width]);
+                };
+                let restricted = |row: Vec<bool>| match row.contains(&false) {
+                    true => Rc::new(BTreeMap::from([(input.index, row)])),
+                    false => Support::default(),
+                };
+                Some(rows.into_iter().map(restricted).collect())
             }
+        }
+    }
+
+    /// For each unit of a table the values that are possible whatever is random or learnt; `Some(None)` if that is all of them.
+    fn rows(&mut self, name: &str) -> Option<Option<Vec<Vec<bool>>>> {
+        let Some(parameter) = self.circuit.parameters.iter().find(|parameter| parameter.name == name) else {
+            return Some(None);
+        };
+        let ParameterShape::Table { width, values } = parameter.shape else { panic!("an input selects from a table") };
+        let row = |possible: &dyn Fn(usize) -> bool| (0..values).map(possible).collect::<Vec<bool>>();
+        let rows = match &parameter.init {
+            Init::Random | Init::Member(_) | Init::CopyOf { .. } | Init::WeightProduct { .. } => return Some(None),
+            Init::Indicator { value } => vec![row(&|v| v == *value); width],
+            Init::Identity => (0..width).map(|unit| row(&|v| v == unit)).collect(),
+            Init::Given(numbers) => numbers.chunks(values).map(|numbers| row(&|v| numbers[v] > 0.0)).collect(),
+            Init::TableProduct { sources, .. } => self.product_rows(sources, values)?,
+        };
+        self.spend(width * values)?;
+        Some(Some(rows))
+    }
+
+    /// The same for all combinations of units of some tables, the first most significant.
+    fn product_rows(&mut self, sources: &[(String, usize)], values: usize) -> Option<Vec<Vec<bool>>> {
+        let mut all = vec![vec![true; values]];
+        for (name, width) in sources {
+            let rows = self.rows(name)?.unwrap_or_else(|| vec![vec![true; values]; *width]);
+            self.spend(all.len() * rows.len() * values)?;
+            let both = |row: &Vec<bool>, other: &Vec<bool>| row.iter().zip(other).map(|(a, b)| *a && *b).collect();
+            all = all.iter().flat_map(|row| rows.iter().map(move |other| both(row, other))).collect();
+        }
+        Some(all)
+    }
+
+    /// Given weights that have zeros.
+    fn zeros(&self, weights: ParamId) -> Option<&'a [f64]> {
+        match &self.circuit.parameter(weights).init {
+            Init::Given(numbers) if numbers.contains(&0.0) => Some(numbers),
+            _ => None,
         }
     }
 
@@ -116,12 +159,21 @@ impl Known<'_> {
     fn stage(&mut self, stage: &Stage, member: &Member) -> Option<Vec<Support>> {
         let (before, after) = member.operands.split_at(stage.prologue);
         let units = self.product(before)?;
-        let (_, outputs, inputs) = weight(self.circuit, member.parameters[0]);
+        let (distinct, outputs, inputs) = weight(self.circuit, member.parameters[0]);
+        let zeros = self.zeros(member.parameters[0]);
         let mut stored = vec![Support::default(); stage.blocks * outputs];
         for g in 0..stage.blocks {
-            let block = self.sum(units[g * inputs..][..inputs].iter())?;
+            let units = &units[g * inputs..][..inputs];
+            let place = |o: usize| (g / stage.rows * outputs + o) * stage.rows + g % stage.rows;
+            let Some(weights) = zeros else {
+                let block = self.sum(units.iter())?;
+                (0..outputs).for_each(|o| stored[place(o)] = block.clone());
+                continue;
+            };
             for o in 0..outputs {
-                stored[(g / stage.rows * outputs + o) * stage.rows + g % stage.rows] = block.clone();
+                let row = &weights[(g % distinct * outputs + o) * inputs..][..inputs];
+                let possible = units.iter().zip(row).filter(|(_, weight)| **weight > 0.0).map(|(unit, _)| unit);
+                stored[place(o)] = self.sum(possible)?;
             }
         }
         if after.is_empty() {
@@ -133,7 +185,7 @@ impl Known<'_> {
 
     /// The support of a sum of units, if they exclude each other.
     fn sum<'s>(&mut self, units: impl Iterator<Item = &'s Support>) -> Option<Support> {
-        let units: Vec<&Support> = units.collect();
+        let units: Vec<&Support> = units.filter(|unit| !is_impossible(unit)).collect();
         for (index, unit) in units.iter().enumerate() {
             for other in &units[..index] {
                 self.spend(1 + unit.len().min(other.len()))?;
@@ -142,7 +194,8 @@ impl Known<'_> {
                 }
             }
         }
-        let mut union: BTreeMap<u32, Vec<bool>> = (**units[0]).clone();
+        let Some(first) = units.first() else { return Some(impossible()) };
+        let mut union: BTreeMap<u32, Vec<bool>> = (***first).clone();
         for unit in &units[1..] {
             // What one of them does not restrict, the sum does not.
             union.retain(|variable, _| unit.contains_key(variable));
@@ -150,8 +203,18 @@ impl Known<'_> {
                 values.iter_mut().zip(&unit[variable]).for_each(|(value, other)| *value |= other);
             }
         }
+        union.retain(|_, values| values.contains(&false));
         Some(Rc::new(union))
     }
+}
+
+/// Of a unit that is 0 whatever the row: no variable has the index, and it has no values.
+fn impossible() -> Support {
+    Rc::new(BTreeMap::from([(u32::MAX, Vec::new())]))
+}
+
+fn is_impossible(support: &Support) -> bool {
+    support.values().any(|values| !values.contains(&true))
 }
 
 fn exclude(left: &Support, right: &Support) -> bool {
@@ -173,6 +236,29 @@ mod tests {
     use super::is_deterministic;
     use crate::circuit::read::read;
 
+    /// A Markov chain whose states are seen.
+    fn chain(table: &str) -> bool {
+        let text = format!(
+            "circuit c {{
+  var x[3]: categorical(3)
+  param @see: table[3, 3] {table}
+  param @next: weight[3, 3] random
+  param @first: weight[1, 3] random
+  %0 = input (x[2] @see) : 3
+  %1 = sum dense %0 @next : 3
+  %2 = input (x[1] @see) : 3
+  %3 = hadamard %2, %1 : 3
+  %4 = sum dense %3 @next : 3
+  %5 = input (x[0] @see) : 3
+  %6 = hadamard %5, %4 : 3
+  %7 = sum dense %6 @first : 1
+  root %7
+}}
+"
+        );
+        is_deterministic(&read(&text).unwrap_or_else(|error| panic!("{error}")).circuits[0])
+    }
+
     fn decided(root: &str) -> bool {
         let text = format!(
             "circuit c {{
@@ -180,6 +266,7 @@ mod tests {
   param @no: table[1, 2] indicator 0
   param @yes: table[1, 2] indicator 1
   param @some: table[1, 2] random
+  param @one: weight[1, 2] given [0, 1]
   param @w: weight[1, 2] random
   param @v: weight[1, 2] random
   %0 = input (x[0] @no) : 1
@@ -202,5 +289,18 @@ mod tests {
     #[test]
     fn equal_operands_do_not() {
         assert!(!decided("  %5 = concat %3, %3 : 2\n  %6 = sum dense %5 @w : 1\n"));
+    }
+
+    #[test]
+    fn operands_without_weight_do_not_count() {
+        assert!(decided("  %5 = concat %3, %3 : 2\n  %6 = sum dense %5 @one : 1\n"));
+    }
+
+    #[test]
+    fn zeros_of_tables_exclude() {
+        assert!(chain("identity"));
+        assert!(chain("given [1, 0, 0, 0, 0.5, 0, 0, 0, 1]"));
+        assert!(!chain("given [1, 0, 0, 0, 0.5, 0.5, 0, 0.5, 0.5]"));
+        assert!(!chain("random"));
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod baum_welch;
 pub mod builder;
+pub mod constrained;
 pub mod deterministic;
 pub mod hmm;
 pub mod random_circuit;

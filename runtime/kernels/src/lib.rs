@@ -39,6 +39,6 @@ pub use error::KernelError;
 pub use flows::FlowProgram;
 pub use pack::{pack, pack_all, pack_len, unpack_counts};
 pub use program::{Program, Stats};
-pub use queries::{Completions, Draws, Posteriors, is_chain};
+pub use queries::{Completions, Draws, Posteriors, Prefix, is_chain};
 pub use source::source;
 pub use validate::validate;

@@ -3,7 +3,7 @@
 //! What the plans say stands in [`danaus_artifact::queries`]. Reading order: [`posterior`]; [`max`] (values of the most likely
 //! completion); [`random`], [`pick`] (one of several in proportion), [`choose`] (sums, mixtures, inputs), [`route`] (products and
 //! moves); [`launch`], [`check`], [`program`]; [`next`]
-//! (what follows a prefix).
+//! (what follows all prefixes of a row), [`prefix`] (what follows one that grows).
 //!
 //! **Choices** are `[row][draws]`, draws innermost: the lanes of a vector are draws. A choice is 0 for none, or 1 more than a unit.
 //!
@@ -18,9 +18,11 @@ pub mod max;
 pub mod next;
 pub mod pick;
 pub mod posterior;
+pub mod prefix;
 pub mod program;
 pub mod random;
 pub mod route;
 
 pub use next::is_chain;
+pub use prefix::Prefix;
 pub use program::{Completions, Draws, Posteriors};

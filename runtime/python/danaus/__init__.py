@@ -20,9 +20,9 @@ from typing import Any, NamedTuple, Union
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._danaus import DanausError, RawModel, __version__
+from ._danaus import DanausError, RawModel, RawStream, __version__
 
-__all__ = ["DanausError", "Marginals", "Model", "Mpe", "Variable", "__version__"]
+__all__ = ["DanausError", "Marginals", "Model", "Mpe", "Stream", "Variable", "__version__"]
 
 Path = Union[str, "os.PathLike[str]"]
 
@@ -125,6 +125,10 @@ class Model:
         """The distribution of every variable given the observed ones before it."""
         return self._probabilities(*self._raw.next(_rows(rows)))
 
+    def stream(self, rows: int = 1) -> Stream:
+        """What follows, one symbol at a time, in some rows at once: a chain whose state is kept."""
+        return Stream(self._raw.stream(rows), [size for array in self.variables for size in [array.values] * math.prod(array.shape)])
+
     def mpe(self, rows: ArrayLike) -> Mpe:
         """The most likely completion of each row."""
         values, log_likelihoods, is_exact = self._raw.mpe(_rows(rows))
@@ -166,6 +170,47 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<danaus.Model {self.name}: {', '.join(self.queries)}>"
+
+
+class Stream:
+    """Rows of a chain, the first variables of which have been given values. Each further one takes constant time.
+
+    >>> stream = model.stream()
+    >>> while not stream.is_complete:
+    ...     stream.push([stream.next()[0].argmax()])
+
+    It has a copy of the parameters of its own, and goes on with them whatever happens to the model.
+    """
+
+    def __init__(self, raw: RawStream, sizes: list[int]) -> None:
+        self._raw = raw
+        self._sizes = sizes
+
+    @property
+    def position(self) -> int:
+        """The number of the variable that is next."""
+        return self._raw.position
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all variables have been given values."""
+        return self._raw.is_complete
+
+    @property
+    def log_likelihoods(self) -> NDArray[np.float64]:
+        """``[rows]``: of what each row has been given so far; ``-inf`` if that is impossible."""
+        return _array(self._raw.log_likelihoods, np.float64)
+
+    def next(self) -> NDArray[np.float32]:
+        """``[rows, values]``: the distribution of the next variable, NaN after what is impossible."""
+        if self.is_complete:
+            raise DanausError(f"all {self.position} variables have been given values")
+        return _array(self._raw.next(), np.float32, -1, self._sizes[self.position])
+
+    def push(self, values: ArrayLike) -> None:
+        """Gives the next variable a value in each row; NaN, masked or -1 passes over it."""
+        array = values if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
+        self._raw.push(_rows(array.reshape(-1, 1)))
 
 
 def _array(numbers: bytearray, dtype: type, *shape: int) -> NDArray[Any]:

@@ -8,7 +8,7 @@ mod learn;
 
 use danaus_runtime::data::Rows;
 use danaus_runtime::data::memory::MemoryRows;
-use danaus_runtime::queries::{Marginals, Sampling};
+use danaus_runtime::queries::{Marginals, Sampling, Stream};
 use danaus_runtime::{Device, Model, ModelError};
 use pyo3::create_exception;
 use pyo3::exceptions::PyException;
@@ -59,6 +59,46 @@ impl RawModel {
         let found = self.ask(py, |model| question(model, &rows))?;
         let values = arrays::most_values(&found);
         Ok((arrays::probabilities(py, &found), values, arrays::bytes(py, found.log_likelihoods)))
+    }
+}
+
+/// A chain that keeps its state, and that threads take turns with.
+#[pyclass(module = "danaus._danaus")]
+struct RawStream(Mutex<Stream>);
+
+impl RawStream {
+    fn lock(&self) -> MutexGuard<'_, Stream> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[pymethods]
+impl RawStream {
+    #[getter]
+    fn position(&self) -> usize {
+        self.lock().position()
+    }
+
+    #[getter]
+    fn is_complete(&self) -> bool {
+        self.lock().is_complete()
+    }
+
+    #[getter]
+    fn log_likelihoods<'py>(&self, py: Python<'py>) -> Bound<'py, PyByteArray> {
+        arrays::bytes(py, self.lock().log_likelihoods().to_vec())
+    }
+
+    /// `[rows, values]` of the next variable; empty at the end.
+    fn next<'py>(&self, py: Python<'py>) -> Bound<'py, PyByteArray> {
+        let stream = self.lock();
+        let rows = (0..stream.rows()).filter_map(|row| stream.next(row));
+        arrays::bytes(py, rows.flatten().copied().collect::<Vec<f32>>())
+    }
+
+    fn push(&self, py: Python<'_>, values: Array<'_>) -> PyResult<()> {
+        let values: Vec<Option<i64>> = arrays::rows(values.0, values.1).concat();
+        py.detach(|| self.lock().push(&values)).map_err(raised)
     }
 }
 
@@ -133,6 +173,10 @@ impl RawModel {
         self.probabilities(py, rows, Model::next)
     }
 
+    fn stream(&self, py: Python<'_>, rows: usize) -> PyResult<RawStream> {
+        Ok(RawStream(Mutex::new(self.ask(py, |model| model.stream(rows))?)))
+    }
+
     fn mpe<'py>(
         &self,
         py: Python<'py>,
@@ -184,5 +228,6 @@ impl RawModel {
 fn _danaus(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("DanausError", module.py().get_type::<DanausError>())?;
-    module.add_class::<RawModel>()
+    module.add_class::<RawModel>()?;
+    module.add_class::<RawStream>()
 }

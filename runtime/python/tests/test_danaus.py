@@ -115,6 +115,28 @@ class Text(unittest.TestCase):
         rows = model.sample(50, seed=2)
         np.testing.assert_array_equal(model.log_likelihood(rows), again.with_batch(7).log_likelihood(rows))
 
+    def test_one_symbol_at_a_time(self):
+        model = danaus.Model.load(HMM).with_random_parameters(3)
+        rows = model.sample(3, seed=4)
+        rows[1, 5] = -1
+        stream = model.stream(3)
+        every = model.next(rows)
+        for position in range(rows.shape[1]):
+            self.assertEqual(stream.position, position)
+            np.testing.assert_allclose(stream.next(), every.probabilities[:, position], rtol=1e-4, atol=1e-7)
+            stream.push(rows[:, position])
+        self.assertTrue(stream.is_complete)
+        np.testing.assert_allclose(stream.log_likelihoods, model.log_likelihood(rows), rtol=1e-5)
+        for question in (stream.next, lambda: stream.push([0, 0, 0])):
+            with self.assertRaisesRegex(danaus.DanausError, "all 32 variables have been given values"):
+                question()
+        with self.assertRaisesRegex(danaus.DanausError, "row 1, variable `x\\[0\\]`"):
+            model.stream(2).push([1, 27])
+        with self.assertRaisesRegex(danaus.DanausError, "each of 2 rows, but 3"):
+            model.stream(2).push([1, 2, 3])
+        with self.assertRaisesRegex(danaus.DanausError, "no chain"):
+            danaus.Model.load(WEATHER).stream()
+
     def test_the_interpreter_goes_on_meanwhile(self):
         model = danaus.Model.load(HMM).with_random_parameters(3)
         rows = model.sample(2000, seed=2)

@@ -103,7 +103,7 @@ impl DataError {
     }
 
     /// `missing` says how this kind of file writes a missing value.
-    pub(super) fn value(file: &Path, place: String, found: String, domain: Domain, missing: &str) -> DataError {
+    pub(crate) fn value(file: &Path, place: String, found: String, domain: Domain, missing: &str) -> DataError {
         let missing = match domain {
             Domain::Integer(lo, hi) if (lo..hi).contains(&-1) => missing.trim_start_matches("-1, ").to_string(),
             _ => missing.to_string(),

@@ -39,22 +39,22 @@ impl Alphabet {
         missing(self, columns).map(|_| self)
     }
 
+    /// How a value index is written, in UTF-8 unless the alphabet is one of bytes; none if it is no character of the alphabet.
+    pub fn symbol(&self, index: u32) -> Option<Vec<u8>> {
+        match (self, index) {
+            (Alphabet::Bytes, 0..256) => Some(vec![index as u8]),
+            (Alphabet::Text8 | Alphabet::Lower, 0) => Some(vec![b' ']),
+            (Alphabet::Text8 | Alphabet::Lower, 1..27) => Some(vec![b'a' + index as u8 - 1]),
+            (Alphabet::Chars(chars), _) => chars.get(index as usize).map(|c| c.to_string().into_bytes()),
+            _ => None,
+        }
+    }
+
     /// The text of rows of value indices, a line for each. What is no character of the alphabet is written as `?`.
     pub fn write<'r>(&self, rows: impl Iterator<Item = &'r [u32]>) -> Vec<u8> {
         let mut text = Vec::new();
         for row in rows {
-            for &index in row {
-                match (self, index) {
-                    (Alphabet::Bytes, 0..256) => text.push(index as u8),
-                    (Alphabet::Text8 | Alphabet::Lower, 0) => text.push(b' '),
-                    (Alphabet::Text8 | Alphabet::Lower, 1..27) => text.push(b'a' + index as u8 - 1),
-                    (Alphabet::Chars(chars), _) => {
-                        let c = chars.get(index as usize).copied().unwrap_or('?');
-                        text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-                    }
-                    _ => text.push(b'?'),
-                }
-            }
+            row.iter().for_each(|&index| text.extend(self.symbol(index).unwrap_or(vec![b'?'])));
             text.push(b'\n');
         }
         text

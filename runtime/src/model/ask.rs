@@ -3,7 +3,7 @@
 use super::{Model, ModelError};
 use crate::data::Rows;
 use crate::data::memory::MemoryRows;
-use crate::queries::{Completed, Marginals, QuerySession, Sampling};
+use crate::queries::{Completed, Marginals, QuerySession, Sampling, Stream};
 use crate::session::{Session, SessionError};
 use std::ops::ControlFlow;
 
@@ -62,6 +62,35 @@ impl Model {
         self.probabilities(rows, QuerySession::next)
     }
 
+    /// What follows, one symbol at a time, in some rows at once: a chain whose state is kept, so that each symbol takes constant time. It
+    /// has a copy of the parameters of its own, and goes on with them whatever happens to the model.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/hmm.rs"));
+    /// # fn main() -> Result<(), danaus_runtime::ModelError> {
+    /// # let (_folder, path) = hmm();
+    /// // A hidden Markov model over nine variables of five values.
+    /// let mut model = danaus_runtime::Model::load(&path)?.with_random_parameters(3)?;
+    /// let mut stream = model.stream(1)?;
+    /// let mut text = Vec::new();
+    /// while let Some(next) = stream.next(0) {
+    ///     // The most likely symbol; or draw one, or let another model choose.
+    ///     let best = (0..next.len()).max_by(|&a, &b| next[a].total_cmp(&next[b])).expect("there are values");
+    ///     stream.push(&[Some(best as i64)])?;
+    ///     text.push(Some(best as i64));
+    /// }
+    /// let likelihood = model.log_likelihood(&model.rows(&[text])?)?[0];
+    /// assert!((stream.log_likelihoods()[0] - likelihood).abs() < 1e-5);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stream(&self, rows: usize) -> Result<Stream, ModelError> {
+        let (numbers, circuit) = (self.numbers()?, self.plan.name.clone());
+        let plan = self.queries.marginal.clone();
+        let plan = plan.ok_or(ModelError::NotCompiled { circuit, query: "marginal" })?;
+        Ok(QuerySession::open(self.plan.clone(), plan, numbers)?.into_stream(rows)?)
+    }
+
     /// The most likely completion of each row.
     ///
     /// ```
@@ -76,7 +105,8 @@ impl Model {
     /// # }
     /// ```
     pub fn mpe(&mut self, rows: &dyn Rows) -> Result<Mpe, ModelError> {
-        let (is_exact, batch) = (self.queries.deterministic, self.batch);
+        let is_exact = self.queries.deterministic && self.numbers()?.keep_zeros(&self.plan);
+        let batch = self.batch;
         let found = complete(self.session(Query::Mpe)?, rows, batch, Sampling::GREATEST)?;
         let completed = MemoryRows::from_indices(self.columns.clone(), found.completions.clone());
         let mut log_likelihoods = self.log_likelihood(&completed)?;

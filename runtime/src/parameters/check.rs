@@ -1,10 +1,10 @@
 //! What must hold for the numbers of a tensor, and what is worth a warning.
 
 use super::error::{Problem, names};
-use super::{FINGERPRINT, tensor_shape};
+use super::{FINGERPRINT, derive, tensor_shape};
 use crate::tensors::TensorFile;
 use danaus_artifact::plan::Plan;
-use danaus_artifact::signature::{Parameter, ParameterShape};
+use danaus_artifact::signature::{Init, Parameter, ParameterShape};
 use std::collections::BTreeSet;
 
 /// How far the sum of a row may be from one before a warning.
@@ -53,9 +53,15 @@ pub(crate) fn unknown(file: &TensorFile, used: &BTreeSet<String>) -> Vec<String>
     vec![format!("`{}`: {noun} {} {verb} not part of the circuit and not used", file.path().display(), names(&unknown))]
 }
 
-/// A warning for every stored parameter with a row that does not sum to one.
+/// A warning for every stored parameter with a row that does not sum to one. What the compiled circuit gives is as it should be: the rules
+/// of the language see to it, and the steps of an automaton are no probabilities.
 pub(super) fn rows(plan: &Plan, values: &[Vec<f32>]) -> Vec<String> {
+    let is_given = |parameter: &Parameter, values: &Vec<f32>| match &parameter.init {
+        Init::Given(numbers) => derive::given(&parameter.shape, numbers) == *values,
+        _ => false,
+    };
     let stored = plan.parameters.iter().zip(values).filter(|(parameter, _)| parameter.is_stored());
+    let stored = stored.filter(|(parameter, values)| !is_given(parameter, values));
     stored.filter_map(|(parameter, values)| row_warning(parameter, values)).collect()
 }
 

@@ -38,8 +38,9 @@ impl Tensors for TensorFile {
         self.values(name)
     }
 
+    /// The weights of a mixture have one axis more in the product of a circuit and a constraint.
     fn fits(&self, found: &[usize], expected: &[usize]) -> bool {
-        found == expected
+        found == expected || matches!(*expected, [width, 1, inputs] if inputs > 1 && *found == [width, inputs])
     }
 }
 

@@ -28,7 +28,9 @@ struct Expected {
 
 /// Whether all numbers of a circuit have flows: those of an exact product of circuits are computed from its factors', and have none.
 pub fn has_all_flows(plan: &Plan) -> bool {
-    plan.parameters.iter().all(|parameter| parameter.is_stored() || matches!(parameter.init, Init::Indicator { .. }))
+    plan.parameters
+        .iter()
+        .all(|parameter| parameter.is_stored() || matches!(parameter.init, Init::Indicator { .. } | Init::Identity))
 }
 
 /// The entropy of a circuit that is known to be deterministic and [has all flows](has_all_flows), in nats. `flows` is the plan of training. It is

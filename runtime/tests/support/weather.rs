@@ -1,8 +1,9 @@
-/// Compiles the circuit of `examples/weather.pc` and gives the file's name, in a folder that is removed at the end.
+include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/compiled.rs"));
+
+/// The circuit of `examples/weather.pc`.
 fn weather() -> (tempfile::TempDir, std::path::PathBuf) {
-    use danaus_compiler::pipeline::{CompileOptions, compile_ir};
-    use danaus_compiler::plan::flow::Purpose::{Marginal, Mpe, Sample, Training};
-    let text = "circuit weather {
+    compiled(
+        "circuit weather {
         var rain: binary
         var rainbow: binary
         var wet: binary
@@ -18,14 +19,6 @@ fn weather() -> (tempfile::TempDir, std::path::PathBuf) {
         %2 = concat %0, %1 : 2
         %3 = sum dense %2 @root : 1
         root %3
-    }";
-    let purposes = vec![Training, Marginal, Sample, Mpe];
-    let compiled = compile_ir(text, &CompileOptions { purposes, ..Default::default() }).expect("it compiles");
-    let artifact = danaus_artifact::file::Artifact::new(compiled.plan.expect("it has a plan"), Default::default(), vec![])
-        .with_flows(compiled.flows.expect("it has flows"))
-        .with_queries(compiled.queries);
-    let folder = tempfile::tempdir().expect("there is room for files");
-    let path = folder.path().join("weather.pcb");
-    danaus_runtime::artifact::save(&path, &artifact).expect("it can be written");
-    (folder, path)
+    }",
+    )
 }

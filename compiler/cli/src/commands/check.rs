@@ -36,6 +36,7 @@ pub struct Check {
 
 /// Applies all static rules and prints what is wrong.
 pub fn run(arguments: &Check) -> Result<(), Failure> {
+    arguments.compile.refuse_constraint("danaus check")?;
     let mut files = Files::for_program(&arguments.path)?;
     let checked = model::check(&mut files, &arguments.path.to_string_lossy(), &arguments.compile.options());
     if arguments.json {

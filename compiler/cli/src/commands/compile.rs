@@ -24,6 +24,7 @@ Examples:
   danaus compile examples/hmm.pc -o hmm.pcb
   danaus compile examples/hmm.pc --set H=4096 --monarch 64x64 -o hmm.pcb --timings
   danaus compile examples/hmm.pc --queries ll,sample -o hmm.pcb
+  danaus compile examples/hmm.pc --constraint '.*monarch.*' --symbols text8 -o monarch.pcb
   danaus compile examples/hmm.pc --emit circuit
   danaus compile examples/quad_tree.pc --emit regions.svg=regions.svg --emit plan
   danaus compile examples/hmm.pc --stop-after fold --print-after all --emit circuit")]
@@ -152,6 +153,7 @@ pub fn run(arguments: &Compile) -> Result<(), Failure> {
 fn options(arguments: &Compile) -> CompileOptions {
     CompileOptions {
         model: arguments.compile.options(),
+        constraint: arguments.compile.constraint.constraint(),
         emits: arguments.emit.iter().map(|request| request.emit).collect(),
         print_after: arguments.print_after.iter().filter(|name| *name != "all").cloned().collect(),
         print_after_all: arguments.print_after.iter().any(|name| name == "all"),

@@ -45,6 +45,7 @@ struct Hmm {
 /// Turns a program and its parameters into a checkpoint of another program.
 pub fn run(arguments: &Export) -> Result<(), Failure> {
     let What::Hmm(arguments) = &arguments.what;
+    arguments.model.compile.refuse_constraint("danaus export")?;
     let model = model::open(&arguments.model)?;
     let parameters = parameters(&arguments.parameters, &model.plan)?;
     hmm::export(&model.plan, &parameters, &arguments.output, &fingerprint).map_err(failure)?;

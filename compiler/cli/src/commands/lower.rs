@@ -42,6 +42,7 @@ pub struct Lower {
 
 /// Writes the parameters of a circuit whose dense sums become Monarch sums.
 pub fn run(arguments: &Lower) -> Result<(), Failure> {
+    arguments.model.compile.refuse_constraint("danaus lower")?;
     model::refuse_compiled(&arguments.model.path, "lower")?;
     let options = arguments.model.compile.options();
     let mut files = Files::for_program(&arguments.model.path)?;

@@ -34,6 +34,7 @@ pub struct Multiply {
 
 /// Writes the parameters that a product starts with.
 pub fn run(arguments: &Multiply) -> Result<(), Failure> {
+    arguments.model.compile.refuse_constraint("danaus multiply")?;
     let plan = model::open(&arguments.model)?.plan;
     let loaded = parameters::multiply(&plan, &arguments.params).map_err(failure)?;
     output::parameters(&arguments.output, &plan, &loaded)

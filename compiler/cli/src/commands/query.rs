@@ -11,6 +11,7 @@ mod names;
 mod next;
 mod pictures;
 mod sample;
+mod satisfy;
 
 use crate::failure::Failure;
 use clap::{Args, Subcommand};
@@ -34,10 +35,14 @@ enum Question {
     Moments(moments::Moments),
     /// Prints the entropy of a deterministic circuit
     Entropy(information::Entropy),
-    /// Prints the divergence between two sets of parameters of a deterministic circuit
+    /// Prints the divergence between two deterministic circuits, or two sets of parameters of one
     Kl(information::Divergence),
+    /// Prints the cross entropy of a circuit and a deterministic circuit
+    CrossEntropy(information::CrossEntropy),
     /// Prints the distribution of the next symbol after the observed beginning of each row
     Next(next::Next),
+    /// Prints the log-probability that each row is completed in a way that satisfies a constraint
+    Satisfy(satisfy::Satisfy),
     /// Completes each row with the most likely values
     Mpe(mpe::Mpe),
     /// Draws samples, also given evidence
@@ -53,7 +58,9 @@ pub fn run(arguments: &Query) -> Result<(), Failure> {
         Question::Moments(arguments) => moments::run(arguments),
         Question::Entropy(arguments) => information::entropy(arguments),
         Question::Kl(arguments) => information::divergence(arguments),
+        Question::CrossEntropy(arguments) => information::cross_entropy(arguments),
         Question::Next(arguments) => next::run(arguments),
+        Question::Satisfy(arguments) => satisfy::run(arguments),
         Question::Mpe(arguments) => mpe::run(arguments),
         Question::Sample(arguments) => sample::run(arguments),
     }

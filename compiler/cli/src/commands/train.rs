@@ -33,6 +33,7 @@ struct Data {
 
 /// Trains a model.
 pub fn run(arguments: &Train) -> Result<(), Failure> {
+    arguments.model.compile.refuse_constraint("danaus train")?;
     curve::check(arguments.curve.as_deref())?;
     let config = config(arguments)?;
     let mut model = model::open_for(&arguments.model, &[Purpose::Training])?;

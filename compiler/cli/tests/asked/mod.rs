@@ -137,3 +137,25 @@ pub fn product(recipe: &Recipe) -> Circuit {
     let outcome = run_passes(&multiply, module, &PassContext::default(), &DumpRequest::default());
     outcome.expect("the factors are compatible").module.circuits.remove(0)
 }
+
+/// The chance that a chi-squared statistic is greater is less than a millionth of a percent (E. Wilson and M. Hilferty, 1931).
+pub fn assert_chi_squared(counts: &[(f64, f64)], what: &str) {
+    let mut bins = Vec::new();
+    let (mut rare_expected, mut rare_found) = (0.0, 0.0);
+    for &(expected, found) in counts {
+        if expected >= 5.0 {
+            bins.push((expected, found));
+        } else {
+            rare_expected += expected;
+            rare_found += found;
+        }
+    }
+    if rare_expected >= 5.0 {
+        bins.push((rare_expected, rare_found));
+    }
+    let statistic: f64 = bins.iter().map(|(expected, found)| (found - expected).powi(2) / expected).sum();
+    let freedom = (bins.len().max(2) - 1) as f64;
+    let spread = 2.0 / (9.0 * freedom);
+    let limit = freedom * (1.0 - spread + 5.6 * spread.sqrt()).powi(3);
+    assert!(statistic <= limit, "{what}: chi-squared {statistic} of {freedom} degrees of freedom, limit {limit}");
+}

@@ -142,7 +142,6 @@ impl FlowProgram {
         let plan = self.plan.clone();
         let body = &plan.loops[index];
         let rows = session.layout.loops[index];
-        let unseen = session.memory.evidence.clone();
         let kept = self.client.empty(body.width as usize * session.memory.layout.samples() * 4);
         for first in (0..body.steps).step_by(rows.segment as usize).rev() {
             let end = body.steps.min(first + rows.segment);
@@ -150,18 +149,41 @@ impl FlowProgram {
                 self.iterate(session, index, first..end, false)?;
             }
             for iteration in (first..end).rev() {
-                let down = session.layout.loops_backward[index][iteration as usize].clone();
-                down.iter().try_for_each(|placed| self.launch(session, *placed))?;
-                self.keep(session, &kept, rows.root(body, iteration), body.width);
-                session.memory.evidence = seen.clone();
-                let up = session.layout.loops_forward[index][iteration as usize].clone();
-                up.iter().try_for_each(|placed| self.launch(session, *placed))?;
-                self.see(session, &kept, rows.root(body, iteration), rows.root_flow(body, iteration), body.width);
-                let others = down.iter().filter(|placed| !is_posterior(&plan, placed.kernel));
-                others.into_iter().try_for_each(|placed| self.launch(session, *placed))?;
-                session.memory.evidence = unseen.clone();
+                self.look_in(session, index, iteration)?;
+                self.see_in(session, index, iteration, &kept, seen)?;
             }
         }
+        Ok(())
+    }
+
+    /// Computes the distribution of the variable of an iteration from the flows of its units.
+    pub(super) fn look_in(&mut self, session: &FlowSession, index: usize, iteration: u32) -> Result<(), KernelError> {
+        let down = &session.layout.loops_backward[index][iteration as usize];
+        down.iter().try_for_each(|placed| self.launch(session, *placed))
+    }
+
+    /// Sees the variable of an iteration, whose value stands in other evidence, and hands the flows on. `kept` has room for the units of
+    /// an iteration.
+    pub(super) fn see_in(
+        &mut self,
+        session: &mut FlowSession,
+        index: usize,
+        iteration: u32,
+        kept: &Handle,
+        seen: &Handle,
+    ) -> Result<(), KernelError> {
+        let plan = self.plan.clone();
+        let body = &plan.loops[index];
+        let rows = session.layout.loops[index];
+        self.keep(session, kept, rows.root(body, iteration), body.width);
+        let unseen = std::mem::replace(&mut session.memory.evidence, seen.clone());
+        let up = &session.layout.loops_forward[index][iteration as usize];
+        up.iter().try_for_each(|placed| self.launch(session, *placed))?;
+        self.see(session, kept, rows.root(body, iteration), rows.root_flow(body, iteration), body.width);
+        let down = &session.layout.loops_backward[index][iteration as usize];
+        let others = down.iter().filter(|placed| !is_posterior(&plan, placed.kernel));
+        others.into_iter().try_for_each(|placed| self.launch(session, *placed))?;
+        session.memory.evidence = unseen;
         Ok(())
     }
 

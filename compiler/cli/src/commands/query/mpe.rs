@@ -52,7 +52,7 @@ pub fn run(arguments: &Mpe) -> Result<(), Failure> {
     let parameters = parameters(&arguments.parameters, &model.plan)?;
     let rows = arguments.data.rows(&model.plan.variables)?;
     let batch = arguments.data.batch.unwrap_or(session::usual_batch(&model.plan));
-    let exact = model.queries.deterministic;
+    let exact = model.queries.deterministic && parameters.keep_zeros(&model.plan);
     let plan = model.queries.mpe.expect("the model was opened with it");
     let mut likelihoods = session::open(model.plan.clone(), &parameters)?;
     let mut query = QuerySession::open(model.plan, plan, &parameters).map_err(session::failure)?;
