@@ -61,7 +61,8 @@ impl<S: FlowSource, L: Likelihood> Run<'_, S, L> {
             let place = format!("row {} of the training data", numbers[at]);
             return Err(TrainError::Number { what: "log-likelihood", place, found: found[at] });
         }
-        self.state.progress.take(&numbers, evidence, &self.missing, &found);
+        let log_originals = self.task.train.log_originals(evidence);
+        self.state.progress.take(&numbers, evidence, &self.missing, log_originals, &found);
         self.state.progress.row += len as u64;
         self.observer.gathered(self.position());
         Ok(())
