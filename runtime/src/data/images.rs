@@ -2,9 +2,9 @@
 //!
 //! * [`colors`]: what the values of a pixel are: grey, red-green-blue, or one of two transforms of it
 //! * [`grid`]: which variable of a circuit is which pixel
-//! * [`pictures`]: files of images, unpacked; [`arrays`]: images in arrays
+//! * `pictures`: files of images, unpacked; `arrays`: images in arrays
 //! * [`patches`]: which part of which image is a row
-//! * [`rows`]: all of it together
+//! * `rows`: all of it together
 //!
 //! Files are unpacked into a temporary file and arrays are mapped, so that memory does not grow with them but for some bytes
 //! per image.
