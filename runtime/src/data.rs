@@ -3,6 +3,7 @@
 //! * [`columns`]: what the circuit expects; [`error`]: what can be wrong
 //! * [`source`]: which part of which file; [`selected`] is that part of what is read
 //! * [`npy`], [`idx`], [`csv`]: tables, a row per sample, told by their content in [`table`]
+//! * [`images`]: pixels of PNG and WebP files, folders, sheets and arrays
 //! * [`text`], [`tokens`]: sequences; [`chunks`] cuts them into rows, [`lines`] takes each line as a row
 //! * [`tokenizer`], [`encoded`]: texts as tokens of a learnt vocabulary (needs the feature `tokenizers`)
 //! * [`joined`]: several files as one
@@ -20,6 +21,7 @@ pub mod encoded;
 pub mod error;
 mod fixed;
 pub mod idx;
+pub mod images;
 pub mod joined;
 pub mod lines;
 pub mod memory;
@@ -37,6 +39,7 @@ pub mod tokens;
 
 pub use columns::{Cell, Columns};
 pub use error::DataError;
+pub use images::{Colors, Images};
 pub use source::Source;
 pub use text::Alphabet;
 pub use tokens::TokenFormat;
@@ -66,6 +69,12 @@ pub trait Rows {
             scatter(&values, out, sample, rows.len());
         }
         Ok(())
+    }
+
+    /// The logarithm of the number of originals that rows of evidence `[variables][rows]` stand for, added up: 0 if what was read can be
+    /// had back from the values. Bits per dimension are those of one original.
+    fn log_originals(&self, _evidence: &[u32]) -> f64 {
+        0.0
     }
 
     /// Whether there are no rows.
@@ -112,6 +121,8 @@ pub enum Kind {
         /// The name of the array in an `.npz` with several.
         array: Option<String>,
     },
+    /// Images or patches of them, a row each.
+    Images(Images),
     /// Text, cut into rows.
     Text(Alphabet),
     /// Token ids, cut into rows. Without a format, the name's end and the content tell.
@@ -151,6 +162,7 @@ pub fn rows(path: &Path, kind: &Kind, variables: &[VariableArray]) -> Result<Dat
     let source = Source::find(path)?;
     match kind {
         Kind::Table { array } => table::open(&source, array.as_deref(), columns),
+        Kind::Images(images) => images::open(&source, images, columns),
         Kind::Text(alphabet) => chunks::data(text::open(&source, alphabet, &columns)?, "character", path, columns),
         Kind::Tokens(format) => chunks::data(tokens::open(&source, *format, &columns)?, "token", path, columns),
         #[cfg(feature = "tokenizers")]
@@ -173,6 +185,7 @@ pub fn sequence(path: &Path, kind: &Kind, variables: &[VariableArray]) -> Result
         Kind::Tokens(format) => tokens::open(&source, *format, &columns),
         #[cfg(feature = "tokenizers")]
         Kind::Encoded(tokenizer) => encoded::open(&source, tokenizer, &columns),
+        Kind::Images(_) => Err(DataError::format(path, "images are rows of their own, not one sequence")),
         Kind::Lines(_) => Err(DataError::format(path, "lines are rows of their own, not one sequence")),
     }
 }

@@ -19,12 +19,20 @@ pub struct Evaluation {
     /// Mean over the rows that are possible, in nats; none if there are none.
     pub mean_possible: Option<f64>,
     /// Minus the sum of the log-likelihoods over `observed * log 2`: bits per observed value. A missing value is summed over
-    /// and does not count.
+    /// and does not count. Where several originals have the same values, the bits are those of one original: the logarithm of their
+    /// number is added.
     pub bits_per_dimension: f64,
+    /// The sum over all rows of the logarithm of the number of originals with the row's values, in nats: 0 if there is one.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub log_originals: f64,
     /// `2^bits_per_dimension`: the perplexity per observed value.
     pub perplexity: f64,
     /// Wall-clock time, reading the data included.
     pub seconds: f64,
+}
+
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
 }
 
 /// A running evaluation.
@@ -34,11 +42,14 @@ pub struct Tally {
     observed: u64,
     impossible: usize,
     sum: f64,
+    log_originals: f64,
 }
 
 impl Tally {
-    /// Counts the values of evidence `[variables][rows]` that are not missing.
-    pub fn observe(&mut self, evidence: &[u32], missing: &[u32]) {
+    /// Counts the values of evidence `[variables][rows]` that are not missing. `log_originals` is the logarithm of the number of originals
+    /// that have these values, summed over the rows.
+    pub fn observe(&mut self, evidence: &[u32], missing: &[u32], log_originals: f64) {
+        self.log_originals += log_originals;
         let rows = evidence.len() / missing.len().max(1);
         let per_variable = evidence.chunks_exact(rows.max(1)).zip(missing);
         self.observed += per_variable
@@ -71,7 +82,8 @@ impl Tally {
         let possible = self.rows - self.impossible;
         let total = if self.impossible > 0 { f64::NEG_INFINITY } else { self.sum };
         // Nothing observed is certain: zero bits, not -0 or 0 / 0.
-        let bits = if self.observed == 0 && total == 0.0 { 0.0 } else { -total / (self.observed as f64 * LN_2) };
+        let nats = self.log_originals - total;
+        let bits = if self.observed == 0 && nats == 0.0 { 0.0 } else { nats / (self.observed as f64 * LN_2) };
         Evaluation {
             rows: self.rows,
             observed: self.observed,
@@ -80,6 +92,7 @@ impl Tally {
             mean_log_likelihood: total / self.rows as f64,
             mean_possible: (possible > 0).then(|| self.sum / possible as f64),
             bits_per_dimension: bits,
+            log_originals: self.log_originals,
             perplexity: bits.exp2(),
             seconds,
         }
@@ -93,7 +106,7 @@ mod tests {
     #[test]
     fn impossible_rows_are_counted_and_do_not_hide_the_others() {
         let mut tally = Tally::default();
-        tally.observe(&[0, 1, 2, 1, 2, 2], &[2, 2]);
+        tally.observe(&[0, 1, 2, 1, 2, 2], &[2, 2], 0.0);
         tally.row(-2.0 * LN_2);
         tally.row(f64::NEG_INFINITY);
         tally.row(-LN_2);
@@ -106,11 +119,15 @@ mod tests {
     #[test]
     fn bits_are_per_observed_value() {
         let mut tally = Tally::default();
-        tally.observe(&[0, 1, 0, 2], &[2, 2]);
+        tally.observe(&[0, 1, 0, 2], &[2, 2], 0.0);
         tally.row(-4.0 * LN_2);
         tally.row(-2.0 * LN_2);
-        let result = tally.finish(0.0);
+        let result = tally.clone().finish(0.0);
         assert_eq!((result.bits_per_dimension, result.perplexity), (2.0, 4.0));
         assert!((result.mean_log_likelihood + 3.0 * LN_2).abs() < 1e-15);
+        // Each row stands for 2^3 originals: their bits are 6 more for the 3 values.
+        tally.observe(&[], &[2, 2], 6.0 * LN_2);
+        let result = tally.finish(0.0);
+        assert_eq!((result.bits_per_dimension, result.mean_log_likelihood), (4.0, -3.0 * LN_2));
     }
 }

@@ -2,3 +2,4 @@
 
 pub mod hmm;
 pub mod psdd;
+pub mod spn;

@@ -1,10 +1,32 @@
 //! Logarithm and exponential that give the same bits on every machine. The mathematical library of an
 //! operating system may differ from another's in the last bit; these use only operations that IEEE 754 rounds exactly.
 
-use std::f64::consts::{LN_2, SQRT_2};
+use std::f64::consts::{LN_2, LOG2_E, SQRT_2};
 
 /// The low part of the logarithm of 2: `LN_2 + LN_2_LOW` has twice the digits.
 const LN_2_LOW: f64 = 2.319_046_813_846_299_6e-17;
+
+/// Added to a number it leaves no digits behind the point.
+const NEAREST: f64 = 6_755_399_441_055_744.0;
+
+/// One over the factorials of 0 to 14, so that a series has no division.
+const FACTORIALS: [f64; 15] = [
+    1.0,
+    1.0,
+    1.0 / 2.0,
+    1.0 / 6.0,
+    1.0 / 24.0,
+    1.0 / 120.0,
+    1.0 / 720.0,
+    1.0 / 5_040.0,
+    1.0 / 40_320.0,
+    1.0 / 362_880.0,
+    1.0 / 3_628_800.0,
+    1.0 / 39_916_800.0,
+    1.0 / 479_001_600.0,
+    1.0 / 6_227_020_800.0,
+    1.0 / 87_178_291_200.0,
+];
 
 /// The natural logarithm, to within two units in the last place; `-inf` at 0.
 pub fn ln(x: f64) -> f64 {
@@ -41,11 +63,12 @@ pub fn exp(x: f64) -> f64 {
     if x < -708.0 {
         return 0.0;
     }
-    let exponent = (x / LN_2).round();
+    // To the nearest whole number: what is left of a number of 52 binary digits before the point.
+    let exponent = (x * LOG2_E + NEAREST) - NEAREST;
     // The high part has few bits, so that its product with the exponent is exact.
     let high = f64::from_bits(LN_2.to_bits() & !((1 << 21) - 1));
     let r = (x - exponent * high) - exponent * (LN_2 - high + LN_2_LOW);
-    let series = (1..=14).rev().fold(1.0, |sum, k| 1.0 + sum * r / f64::from(k));
+    let series = FACTORIALS.iter().rev().fold(0.0, |sum, inverse| sum * r + inverse);
     series * f64::from_bits(((exponent as i64 + 1023) as u64) << 52)
 }
 

@@ -91,6 +91,14 @@ pub fn load(path: &Path, plan: &Plan) -> Result<Loaded, ParameterError> {
     Ok(Loaded { parameters: Parameters { values }, warnings })
 }
 
+/// The numbers of a circuit's parameter file that are stored in double precision, by name, as they are there: what a reference evaluator
+/// takes in the place of rounded ones.
+pub fn doubles(path: &Path, plan: &Plan) -> Result<BTreeMap<String, Vec<f64>>, ParameterError> {
+    let file = TensorFile::open(path)?;
+    let stored = plan.parameters.iter().filter(|parameter| parameter.is_stored());
+    Ok(stored.filter_map(|parameter| Some((parameter.name.clone(), file.doubles(&parameter.name)?))).collect())
+}
+
 /// Makes the parameters a circuit starts with. Tensors that the `start` file has, parameters themselves or what they are
 /// computed from, are taken from there.
 pub fn init(plan: &Plan, seed: u64, start: Option<&Path>) -> Result<Loaded, ParameterError> {

@@ -146,7 +146,7 @@ impl Session {
         let mut tally = Tally::default();
         let missing: Vec<u32> = (0..rows.columns().len()).map(|column| rows.columns().missing(column)).collect();
         self.batches(rows, batch, &mut |first, evidence, values| {
-            tally.observe(evidence, &missing);
+            tally.observe(evidence, &missing, rows.log_originals(evidence));
             values.iter().for_each(|value| tally.row(*value));
             progress(first + values.len());
             ControlFlow::Continue(())
@@ -175,7 +175,7 @@ impl Session {
                 failed = Some(error);
                 message
             })?;
-            tally.observe(&values, &[sequence.missing()]);
+            tally.observe(&values, &[sequence.missing()], 0.0);
             read += values.len();
             progress(read);
             Ok(values)

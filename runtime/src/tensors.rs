@@ -86,6 +86,14 @@ impl TensorFile {
         self.metadata.info(name).is_some_and(|info| info.dtype == Dtype::F64)
     }
 
+    /// The values of a tensor that is stored in double precision, row-major. None if it is not there, or is stored otherwise.
+    pub fn doubles(&self, name: &str) -> Option<Vec<f64>> {
+        let info = self.metadata.info(name).filter(|info| info.dtype == Dtype::F64)?;
+        let data = &self.bytes[self.start + info.data_offsets.0..self.start + info.data_offsets.1];
+        let (values, _) = data.as_chunks::<8>();
+        Some(values.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect())
+    }
+
     /// The values of a tensor, row-major, rounded to single precision. The tensor must be there.
     pub fn values(&self, name: &str) -> Result<Vec<f32>, TensorError> {
         let info = self.metadata.info(name).expect("the caller asked for a tensor that the file has");

@@ -6,6 +6,7 @@ use crate::table::grouped;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use danaus_artifact::plan::Plan;
 use danaus_artifact::signature::{Init, VariableArray};
+use danaus_runtime::data::images::{Colors, Hidden, Images, Patches, Size};
 use danaus_runtime::data::joined::{JoinedRows, JoinedSequence};
 use danaus_runtime::data::{self, Alphabet, Data, DataError, Kind, Lines, Rows, Sequence, TokenFormat};
 use danaus_runtime::parameters::{self, Loaded, ParameterError, Parameters};
@@ -32,7 +33,7 @@ pub struct ParameterArguments {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Data")]
 pub struct DataArguments {
-    /// Rows to evaluate: .npy, .npz, idx, CSV (missing values: empty, ? or -1), or with the options below text or tokens;
+    /// Rows to evaluate: .npy, .npz, idx, CSV (missing values: empty, ? or -1), or with the options below text, tokens or images;
     /// FILE@START..END is a part, for example text8@-5000000..; may be repeated
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub data: Vec<PathBuf>,
@@ -53,6 +54,26 @@ pub struct DataArguments {
     /// How text or tokens become rows: chunks of the circuit's length, or lines, filled up with missing values or cut off
     #[arg(long = "rows", value_name = "CUT", requires = "sequence")]
     pub cut: Option<Cut>,
+
+    /// Read images, PNG and WebP files, folders of them, or arrays: grey, rgb, ycocg (bytes, with loss) or ycocg-r (without)
+    #[arg(long, value_name = "COLORS", conflicts_with_all = ["sequence", "cut"])]
+    pub images: Option<Colors>,
+
+    /// Every picture is a sheet of images of this size, for example 32x32
+    #[arg(long, value_name = "ROWSxCOLUMNS", requires = "images")]
+    pub tile: Option<Size>,
+
+    /// Cut images into parts of the circuit's size: aligned, or random:N of each image
+    #[arg(long, value_name = "CUT", requires = "images", value_parser = patches)]
+    pub patches: Option<Patches>,
+
+    /// The seed of the places of random patches
+    #[arg(long, value_name = "N", requires = "patches", default_value = "0")]
+    pub patch_seed: u64,
+
+    /// Pixels that are missing in all images, for example 14..28,0..28; so are transparent ones
+    #[arg(long, value_name = "ROWS,COLUMNS", requires = "images")]
+    pub hide: Option<Hidden>,
 
     /// The array to read from an .npz file with several
     #[arg(long, value_name = "NAME")]
@@ -105,6 +126,16 @@ pub fn token_format(text: &str) -> Result<TokenChoice, String> {
     if text == "auto" { Ok(TokenChoice(None)) } else { text.parse().map(|format| TokenChoice(Some(format))) }
 }
 
+/// Reads how images are cut; the seed is another option.
+pub fn patches(text: &str) -> Result<Patches, String> {
+    let random = || text.strip_prefix("random:")?.parse().ok().filter(|count| (1..=1 << 20).contains(count));
+    match (text, random()) {
+        ("aligned", _) => Ok(Patches::Aligned),
+        (_, Some(count)) => Ok(Patches::Random { count, seed: 0 }),
+        _ => Err("expected `aligned` or `random:N` with N of at least 1".to_string()),
+    }
+}
+
 /// Reads a number of things of which there is at least one.
 pub fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
@@ -117,6 +148,14 @@ impl DataArguments {
     /// What is in the files.
     pub fn kind(&self) -> Result<Kind, Failure> {
         let by_line = self.cut == Some(Cut::Lines);
+        if let Some(colors) = self.images {
+            let patches = self.patches.map(|patches| match patches {
+                Patches::Aligned => patches,
+                Patches::Random { count, .. } => Patches::Random { count, seed: self.patch_seed },
+            });
+            let (tile, hidden, array) = (self.tile, self.hide.clone(), self.array.clone());
+            return Ok(Kind::Images(Images { colors, tile, patches, hidden, array }));
+        }
         Ok(match (&self.text, &self.tokens, &self.tokenizer) {
             (Some(alphabet), _, _) if by_line => Kind::Lines(Lines::Text(alphabet.clone())),
             (Some(alphabet), _, _) => Kind::Text(alphabet.clone()),

@@ -6,8 +6,8 @@
 
 use super::{Assembly, Part, Structure};
 
-/// An array of pixels: its first two axes, and the number of variables of each pixel. Variables count row by row, those
-/// of a pixel together.
+/// Pixels in rows and columns, and the number of variables of each pixel. Variables count row by row, those of a pixel together, or
+/// channel by channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Image {
     /// Extent of the first axis.
@@ -16,6 +16,8 @@ pub struct Image {
     pub columns: u32,
     /// Variables of a pixel.
     pub channels: u32,
+    /// Whether each channel is an array of its own.
+    pub is_planar: bool,
 }
 
 impl Image {
@@ -24,8 +26,10 @@ impl Image {
         let pixels = (rows.0..rows.1).flat_map(|row| (columns.0..columns.1).map(move |column| (row, column)));
         pixels
             .flat_map(|(row, column)| {
-                let first = (row * self.columns + column) * self.channels;
-                first..first + self.channels
+                let (pixel, pixels) = (row * self.columns + column, self.rows * self.columns);
+                let step = if self.is_planar { pixels } else { 1 };
+                let first = if self.is_planar { pixel } else { pixel * self.channels };
+                (0..self.channels).map(move |channel| first + channel * step)
             })
             .collect()
     }

@@ -80,7 +80,7 @@ const RANDOM_HALF: [u32; 4] = [0, 3, 1, 2];
 
 #[test]
 fn squares_are_cut() {
-    let image = |rows, columns, channels| Image { rows, columns, channels };
+    let image = |rows, columns, channels| Image { rows, columns, channels, is_planar: false };
     check(&quad(image(2, 2, 3), Cut::Quarters), 12, 5, 1);
     check(&quad(image(2, 2, 1), Cut::Halves), 4, 7, 3);
     check(&quad(image(2, 2, 1), Cut::BothHalves), 4, 9, 6);
@@ -95,9 +95,9 @@ fn squares_are_cut() {
 #[test]
 fn all_rectangles_are_regions() {
     for (rows, columns, delta) in [(1, 1, 1), (2, 2, 1), (3, 4, 1), (7, 5, 2), (28, 28, 4)] {
-        let image = Image { rows, columns, channels: 1 };
+        let image = Image { rows, columns, channels: 1, is_planar: false };
         let (partitions, regions) = size(image, delta);
         check(&poon_domingos(image, delta), rows * columns, regions as usize, partitions as usize);
     }
-    assert_eq!(size(Image { rows: 28, columns: 28, channels: 1 }, 4), (3136, 784));
+    assert_eq!(size(Image { rows: 28, columns: 28, channels: 1, is_planar: false }, 4), (3136, 784));
 }

@@ -11,7 +11,7 @@ pub struct JoinedRows {
 }
 
 impl JoinedRows {
-    /// Joins sources in their order. There must be at least one, and all must be for the same circuit.
+    /// Joins sources in their order. There must be at least one, and all must be for the same circuit and of the same kind.
     pub fn new(parts: Vec<Box<dyn Rows>>) -> JoinedRows {
         assert!(parts.windows(2).all(|pair| pair[0].columns() == pair[1].columns()), "all parts have the same columns");
         assert!(!parts.is_empty(), "there is at least one part");
@@ -59,6 +59,10 @@ impl Rows for JoinedRows {
             }
         }
         Ok(())
+    }
+
+    fn log_originals(&self, evidence: &[u32]) -> f64 {
+        self.parts[0].log_originals(evidence)
     }
 }
 

@@ -53,8 +53,13 @@ impl Array {
         Array::with_header(path, bytes, start, &header)
     }
 
-    /// An array of an archive: the one with a name, or the only one.
-    pub fn from_archive(path: &Path, bytes: &[u8], name: Option<&str>) -> Result<Array, DataError> {
+    /// An array of an archive: the one with a name, or the only one, or the one with the usual name.
+    pub fn from_archive(
+        path: &Path,
+        bytes: &[u8],
+        name: Option<&str>,
+        usual: Option<&str>,
+    ) -> Result<Array, DataError> {
         let fail = |error: io::Error| DataError::format(path, format!("the archive cannot be read: {error}"));
         let mut archive = NpzArchive::new(Cursor::new(bytes)).map_err(fail)?;
         let mut names: Vec<String> = archive.array_names().map(str::to_string).collect();
@@ -63,6 +68,9 @@ impl Array {
         let name = match (name, names.as_slice()) {
             (Some(name), _) => name.to_string(),
             (None, [only]) => only.clone(),
+            (None, several) if usual.is_some_and(|usual| several.iter().any(|name| name == usual)) => {
+                usual.expect("it was just found").to_string()
+            }
             (None, []) => return Err(DataError::format(path, "the archive has no arrays")),
             (None, _) => {
                 let reason = format!("the archive has several arrays: {listed}; name the one that holds the data");
@@ -111,6 +119,11 @@ impl Array {
     /// The extents.
     pub fn shape(&self) -> &[usize] {
         &self.shape
+    }
+
+    /// Elements from one entry of an axis to the next.
+    pub fn strides(&self) -> &[usize] {
+        &self.strides
     }
 
     /// The element at an offset in elements.

@@ -34,6 +34,10 @@ impl Rows for SelectedRows {
         let rows: Vec<usize> = rows.iter().map(|row| self.range.start + row).collect();
         self.rows.fill_rows(&rows, out)
     }
+
+    fn log_originals(&self, evidence: &[u32]) -> f64 {
+        self.rows.log_originals(evidence)
+    }
 }
 
 /// Values of a range of a sequence.

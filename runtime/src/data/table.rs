@@ -2,7 +2,7 @@
 //! bytes, anything else is CSV.
 
 use super::selected::SelectedRows;
-use super::{Columns, Data, DataError, Rows, Source, compressed, csv, error, idx, npy};
+use super::{Columns, Data, DataError, Rows, Source, compressed, csv, error, idx, images, npy};
 use crate::files;
 use std::path::Path;
 
@@ -18,7 +18,12 @@ pub(super) fn open(source: &Source, array: Option<&str>, columns: Columns) -> Re
     } else if bytes.starts_with(idx::MAGIC) {
         (Box::new(npy::NpyRows::new(idx::array(path, bytes)?, columns)?), Vec::new())
     } else if bytes.starts_with(b"PK") {
-        (Box::new(npy::NpyRows::new(npy::Array::from_archive(path, &bytes, array)?, columns)?), Vec::new())
+        (Box::new(npy::NpyRows::new(npy::Array::from_archive(path, &bytes, array, None)?, columns)?), Vec::new())
+    } else if images::is_picture(&bytes) {
+        return Err(DataError::format(
+            path,
+            "the file is a picture; say what its colors are, for example --images rgb",
+        ));
     } else if let Some(extension) = numpy_extension(path) {
         return Err(DataError::format(
             path,

@@ -15,7 +15,8 @@ pub const FLOPS_OF_FORWARD: f64 = 3.0;
 pub struct Measure {
     /// The mean log-likelihood of the possible rows, in nats.
     pub log_likelihood: f64,
-    /// Minus that mean, over ln 2 and the mean number of observed values of a row.
+    /// Minus that mean, over ln 2 and the mean number of observed values of a row; of one original, if several have the same
+    /// values.
     pub bits_per_dimension: f64,
     /// Rows that are impossible, and not part of the means.
     pub impossible: u64,
@@ -61,7 +62,8 @@ impl Measure {
         let mean = evaluation.mean_possible?;
         let observed = evaluation.observed as f64 / evaluation.rows as f64;
         // Nothing observed is certain: zero bits.
-        let bits = if observed > 0.0 { -mean / (observed * LN_2) } else { 0.0 };
+        let originals = evaluation.log_originals / evaluation.rows as f64;
+        let bits = if observed > 0.0 { (originals - mean) / (observed * LN_2) } else { 0.0 };
         Some(Measure { log_likelihood: mean, bits_per_dimension: bits, impossible: evaluation.impossible as u64 })
     }
 
@@ -84,7 +86,7 @@ mod tests {
     fn impossible_rows_are_apart() {
         // COVERS: training.metrics.impossible
         let mut tally = Tally::default();
-        tally.observe(&[0, 1, 1, 0], &[2, 2]);
+        tally.observe(&[0, 1, 1, 0], &[2, 2], 0.0);
         tally.row(-4.0 * LN_2);
         let possible = Measure::of(&tally.clone().finish(0.0)).unwrap();
         tally.row(f64::NEG_INFINITY);

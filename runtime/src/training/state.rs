@@ -94,10 +94,18 @@ impl State {
 }
 
 impl Progress {
-    /// Takes the log-likelihoods of rows of data; `numbers` are their numbers, `evidence` is `[variables][rows]`.
-    pub fn take(&mut self, numbers: &[usize], evidence: &[u32], missing: &[u32], log_likelihoods: &[f64]) {
+    /// Takes the log-likelihoods of rows of data; `numbers` are their numbers, `evidence` is `[variables][rows]`, `log_originals` as in
+    /// [`Tally::observe`].
+    pub fn take(
+        &mut self,
+        numbers: &[usize],
+        evidence: &[u32],
+        missing: &[u32],
+        log_originals: f64,
+        log_likelihoods: &[f64],
+    ) {
         for tally in [&mut self.in_epoch, &mut self.in_update] {
-            tally.observe(evidence, missing);
+            tally.observe(evidence, missing, log_originals);
             log_likelihoods.iter().for_each(|value| tally.row(*value));
         }
         for (number, value) in numbers.iter().zip(log_likelihoods) {

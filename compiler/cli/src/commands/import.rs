@@ -5,7 +5,8 @@ use crate::failure::Failure;
 use crate::output::say;
 use clap::{Args, Subcommand};
 use danaus_runtime::exchange::hmm::{self, HmmError};
-use danaus_runtime::exchange::psdd;
+use danaus_runtime::exchange::{psdd, spn};
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// The arguments of `danaus import`.
@@ -21,6 +22,35 @@ enum What {
     Hmm(Hmm),
     /// Reads a probabilistic sentential decision diagram in its text form
     Psdd(Psdd),
+    /// Reads a sum-product network in JSON
+    Spn(Spn),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Nodes are sum, product, histogram and gaussian; every node becomes an input or region of one unit: n[12] is node 12. Variables take whole \
+numbers, at which the densities of leaves are taken.
+
+Examples:
+  danaus import spn counts.json -o counts
+  danaus import spn binary.json --values 0..2 -o binary")]
+struct Spn {
+    /// The network
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// NAME.pc and NAME.safetensors are written
+    #[arg(short, long, value_name = "NAME")]
+    output: PathBuf,
+
+    /// The whole numbers that variables are, without the last [default: those of the histograms]
+    #[arg(long, value_name = "FIRST..END", value_parser = whole_numbers)]
+    values: Option<Range<i64>>,
+}
+
+fn whole_numbers(text: &str) -> Result<Range<i64>, String> {
+    let range = text.split_once("..").and_then(|(start, end)| Some(start.parse().ok()?..end.parse().ok()?));
+    range.ok_or_else(|| "expected two whole numbers, for example 0..2".to_string())
 }
 
 #[derive(Args, Debug)]
@@ -68,6 +98,7 @@ pub fn run(arguments: &Import) -> Result<(), Failure> {
     match &arguments.what {
         What::Hmm(arguments) => hidden_markov_model(arguments),
         What::Psdd(arguments) => diagram(arguments),
+        What::Spn(arguments) => network(arguments),
     }
 }
 
@@ -75,6 +106,15 @@ fn diagram(arguments: &Psdd) -> Result<(), Failure> {
     let done = psdd::import(&arguments.file, &arguments.output)
         .map_err(|error| if error.is_file() { Failure::usage(error) } else { Failure::wrong(error) })?;
     say(format_args!("{} nodes over {} variables", done.nodes, done.variables));
+    say(format_args!("wrote {} and {}", done.source.display(), done.parameters.display()));
+    Ok(())
+}
+
+fn network(arguments: &Spn) -> Result<(), Failure> {
+    let done = spn::import(&arguments.file, &arguments.output, arguments.values.clone())
+        .map_err(|error| if error.is_file() { Failure::usage(error) } else { Failure::wrong(error) })?;
+    let values = format!("{}..{}", done.values.start, done.values.end);
+    say(format_args!("{} nodes over {} variables of values {values}", done.nodes, done.variables));
     say(format_args!("wrote {} and {}", done.source.display(), done.parameters.display()));
     Ok(())
 }

@@ -75,6 +75,8 @@ const BUILDERS: [Kind; 8] = [
 pub(super) struct Arguments<'a> {
     /// The arrays of variables that it splits.
     pub arrays: Vec<&'a VariableArray>,
+    /// Whether they are the channels of an image.
+    is_planar: bool,
     options: Vec<(&'static str, Value)>,
 }
 
@@ -113,7 +115,9 @@ impl Arguments<'_> {
     /// The extents of the image; the builder is one of images.
     pub fn image(&self) -> Image {
         let extent = |axis: usize| self.arrays[0].shape.get(axis).map_or(1, |extent| *extent as u32);
-        Image { rows: extent(0), columns: extent(1), channels: extent(2) }
+        let is_planar = self.is_planar;
+        let channels = if is_planar { self.arrays.len() as u32 } else { extent(2) };
+        Image { rows: extent(0), columns: extent(1), channels, is_planar }
     }
 
     /// A variable, counted through all arrays, as it is referred to.
@@ -135,15 +139,27 @@ impl Arguments<'_> {
         Ref { name: Name { value: array.name.clone(), span }, indices, span }
     }
 
-    /// The channel of a variable: its last index, if its array has three axes.
+    /// The channel of a variable: its last index, if its array has three axes, or the number of its array, if several arrays are the
+    /// channels of an image.
     pub fn channel(&self, mut position: u32) -> Option<u32> {
-        for array in self.arrays.iter().copied() {
+        for (number, array) in self.arrays.iter().copied().enumerate() {
             if position < count(array) {
-                return (array.shape.len() == 3).then(|| position % array.shape[2] as u32);
+                return match array.shape[..] {
+                    [_, _, channels] => Some(position % channels as u32),
+                    _ => self.is_planar.then_some(number as u32),
+                };
             }
             position -= count(array);
         }
         None
+    }
+}
+
+/// Whether arrays are an image: one with two or three axes, or several with two axes and the same extents.
+fn is_image(arrays: &[&VariableArray]) -> bool {
+    match arrays {
+        [only] => matches!(only.shape.len(), 2 | 3),
+        several => several.iter().all(|array| array.shape.len() == 2 && array.shape == several[0].shape),
     }
 }
 
@@ -162,7 +178,8 @@ impl<'c> Context<'c> {
         let options = self.options(builder, kind);
         let arrays: Vec<&'c VariableArray> = arrays.into_iter().collect::<Option<_>>()?;
         self.check_arrays(builder, kind, &arrays)?;
-        Some(Arguments { arrays, options: options? })
+        let is_planar = kind.is_image && arrays.len() > 1;
+        Some(Arguments { arrays, is_planar, options: options? })
     }
 
     /// An array of variables.
@@ -195,9 +212,11 @@ impl<'c> Context<'c> {
         } else if let Some(twice) = twice {
             let message = format!("`{}` is given twice", arrays[twice].name);
             ("builder.variables", message, "every variable is split once".to_owned())
-        } else if kind.is_image && !matches!(arrays, [only] if matches!(only.shape.len(), 2 | 3)) {
-            let message =
-                format!("`{}` splits one image: an array with two axes, or three if pixels have channels", kind.name);
+        } else if kind.is_image && !is_image(arrays) {
+            let message = format!(
+                "`{}` splits one image: an array with two axes, or three if pixels have channels, or an array of two axes for each channel",
+                kind.name
+            );
             ("builder.image", message, "declare for example `var p[28, 28]: categorical(256)`".to_owned())
         } else {
             return Some(());

@@ -44,10 +44,17 @@ impl Optimizer for Em {
         if update.step == 0.0 {
             return;
         }
-        for trained in trained(update, values) {
-            let node_flows = &mut self.state.buffers[0][trained.idx];
+        let mut node_flows: Vec<Option<&mut Vec<f64>>> = self.state.buffers[0].iter_mut().map(Some).collect();
+        let all: Vec<(Trained<'_>, &mut Vec<f64>)> = trained(update, values)
+            .map(|trained| {
+                let node_flows = node_flows[trained.idx].take();
+                (trained, node_flows.expect("each parameter is there once"))
+            })
+            .collect();
+        // Circuits have few large parameters or many small ones: both are worth all cores.
+        all.into_par_iter().for_each(|(trained, node_flows)| {
             update_parameter(trained, node_flows, update.step, self.pseudocount);
-        }
+        });
     }
 
     fn state(&self) -> &State {

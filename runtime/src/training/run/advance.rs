@@ -6,6 +6,10 @@ use crate::training::flows::FlowSource;
 use crate::training::likelihood::Likelihood;
 use crate::training::optimizer::Update;
 use crate::training::order::order;
+use rayon::prelude::*;
+
+/// Numbers that are worth a thread.
+const GRAIN: usize = 1 << 16;
 
 type Failed<S, L> = TrainError<<S as FlowSource>::Error, <L as Likelihood>::Error>;
 
@@ -61,7 +65,8 @@ impl<S: FlowSource, L: Likelihood> Run<'_, S, L> {
             let place = format!("row {} of the training data", numbers[at]);
             return Err(TrainError::Number { what: "log-likelihood", place, found: found[at] });
         }
-        self.state.progress.take(&numbers, evidence, &self.missing, &found);
+        let log_originals = self.task.train.log_originals(evidence);
+        self.state.progress.take(&numbers, evidence, &self.missing, log_originals, &found);
         self.state.progress.row += len as u64;
         self.observer.gathered(self.position());
         Ok(())
@@ -69,19 +74,22 @@ impl<S: FlowSource, L: Likelihood> Run<'_, S, L> {
 
     /// Adds flows to those of the update that is under way.
     fn add(&mut self, flows: Vec<Vec<f64>>) -> Result<(), Failed<S, L>> {
-        for (parameter, flows) in self.source.plan().parameters.iter().zip(&flows) {
-            if let Some(at) = flows.iter().position(|flow| !(0.0..f64::INFINITY).contains(flow)) {
-                let place = format!("number {at} of parameter `{}`", parameter.name);
-                return Err(TrainError::Number { what: "flow", place, found: flows[at] });
-            }
+        let wrong = |flow: &f64| !(0.0..f64::INFINITY).contains(flow);
+        let first = |(idx, flows): (usize, &Vec<f64>)| {
+            flows.par_iter().with_min_len(GRAIN).position_first(wrong).map(|at| (idx, at))
+        };
+        if let Some((idx, at)) = flows.par_iter().enumerate().find_map_first(first) {
+            let place = format!("number {at} of parameter `{}`", self.source.plan().parameters[idx].name);
+            return Err(TrainError::Number { what: "flow", place, found: flows[idx][at] });
         }
         if self.state.flows.is_empty() {
             self.state.flows = flows;
             return Ok(());
         }
-        for (sums, flows) in self.state.flows.iter_mut().zip(&flows) {
-            sums.iter_mut().zip(flows).for_each(|(sum, flow)| *sum += flow);
-        }
+        self.state.flows.par_iter_mut().zip(&flows).for_each(|(sums, flows)| {
+            let numbers = sums.par_iter_mut().zip(flows).with_min_len(GRAIN);
+            numbers.for_each(|(sum, flow)| *sum += flow);
+        });
         Ok(())
     }
 

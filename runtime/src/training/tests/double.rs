@@ -177,7 +177,7 @@ impl Likelihood for Mixture {
         let mut evidence = vec![0; columns * rows.len()];
         rows.fill(0..rows.len(), &mut evidence).unwrap();
         let mut tally = Tally::default();
-        tally.observe(&evidence, &vec![VALUES as u32; columns]);
+        tally.observe(&evidence, &vec![VALUES as u32; columns], 0.0);
         self.gather(&evidence, rows.len())?.into_iter().for_each(|value| tally.row(value));
         self.reset();
         Ok(tally.finish(0.0))

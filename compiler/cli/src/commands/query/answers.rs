@@ -1,9 +1,9 @@
 //! Answers in files: arrays and tables of probabilities, and of values.
 
-use super::pictures::{self, Shape};
+use super::pictures::{self, View};
 use crate::failure::Failure;
 use crate::output;
-use danaus_runtime::data::Columns;
+use danaus_runtime::data::{Colors, Columns, Rows};
 use danaus_runtime::queries::Marginals;
 use danaus_runtime::results::{self, Format};
 use std::io::Write;
@@ -61,9 +61,9 @@ impl<'a> Probabilities<'a> {
         }
     }
 
-    /// Writes all of it.
-    pub fn write(&self, path: &Path, form: Form) -> Result<(), Failure> {
-        let Form::Data(format) = form else { return self.picture(path) };
+    /// Writes all of it; a picture has these colors.
+    pub fn write(&self, path: &Path, form: Form, colors: Option<Colors>) -> Result<(), Failure> {
+        let Form::Data(format) = form else { return self.picture(path, colors) };
         let shape = [self.log_likelihoods.len(), self.variables.len(), self.values];
         output::write_with(path, |out| match format {
             Format::Npy => results::array(out, &shape, &self.probabilities),
@@ -77,19 +77,15 @@ impl<'a> Probabilities<'a> {
         })
     }
 
-    /// The mean of each variable as the brightness of its cell.
-    fn picture(&self, path: &Path) -> Result<(), Failure> {
-        let shape = Shape::of(self.columns)?;
+    /// The mean of each variable.
+    fn picture(&self, path: &Path, colors: Option<Colors>) -> Result<(), Failure> {
+        let view = View::of(self.columns, colors)?;
         if self.variables.len() != self.columns.len() {
             return Err(Failure::usage("a picture shows all variables: leave out --of"));
         }
-        let mean = |(at, all): (usize, &[f32])| {
-            let last = self.columns.missing(at % self.columns.len()).max(2) - 1;
-            let sum: f32 = all.iter().enumerate().map(|(index, probability)| index as f32 * probability).sum();
-            sum / last as f32
-        };
-        let means: Vec<f32> = self.probabilities.chunks_exact(self.values.max(1)).enumerate().map(mean).collect();
-        pictures::write(path, shape, &means)
+        let mean = |all: &[f32]| all.iter().enumerate().map(|(index, probability)| index as f32 * probability).sum();
+        let means: Vec<f32> = self.probabilities.chunks_exact(self.values.max(1)).map(mean).collect();
+        pictures::write(path, view, &view.means(self.columns, &means), 1)
     }
 
     fn table(&self, out: &mut dyn Write) -> std::io::Result<()> {
@@ -132,12 +128,17 @@ pub fn values_as_csv(columns: &Columns, rows: &[u32], with_header: bool) -> Stri
     text
 }
 
-/// Writes rows of values: an array `[rows, variables]`, an array for each array of variables, or a table. A missing value is -1 or
-/// empty. Or draws them.
-pub fn write_values(path: &Path, form: Form, columns: &Columns, rows: &[u32]) -> Result<(), Failure> {
-    let Form::Data(format) = form else {
-        return pictures::write(path, Shape::of(columns)?, &pictures::brightness(columns, rows));
-    };
+/// Writes completed rows: an array `[rows, variables]`, an array for each array of variables, or a table. A missing value is -1 or
+/// empty. Or draws them in these colors, beside the data that they complete.
+pub fn write_values(
+    path: &Path,
+    form: Form,
+    colors: Option<Colors>,
+    given: Option<&dyn Rows>,
+    columns: &Columns,
+    rows: &[u32],
+) -> Result<(), Failure> {
+    let Form::Data(format) = form else { return pictures::completions(path, colors, given, columns, rows) };
     let width = columns.len().max(1);
     let value = |(at, &index): (usize, &u32)| columns.value(at % width, index).unwrap_or(-1) as i32;
     let count = rows.len() / width;

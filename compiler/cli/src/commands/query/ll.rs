@@ -1,7 +1,7 @@
 //! `danaus query ll`
 
 use crate::arguments::ModelArguments;
-use crate::evidence::{DataArguments, ParameterArguments, parameters};
+use crate::evidence::{DataArguments, ParameterArguments};
 use crate::failure::Failure;
 use crate::model::{self, Model};
 use crate::output;
@@ -9,7 +9,7 @@ use crate::{evidence, session};
 use clap::Args;
 use danaus_compiler::reference::{self, ParameterValues};
 use danaus_runtime::data::Rows;
-use danaus_runtime::parameters::Parameters;
+use danaus_runtime::parameters::{self, Parameters};
 use std::fmt::Write;
 use std::ops::ControlFlow;
 
@@ -53,7 +53,7 @@ pub fn run(arguments: &LogLikelihood) -> Result<(), Failure> {
         model::refuse_compiled(&arguments.model.path, "--reference")?;
     }
     let model = model::open(&arguments.model)?;
-    let parameters = parameters(&arguments.parameters, &model.plan)?;
+    let parameters = evidence::parameters(&arguments.parameters, &model.plan)?;
     let rows = arguments.data.rows(&model.plan.variables)?;
     if arguments.reference {
         return by_definition(arguments, &model, &parameters, &*rows);
@@ -79,6 +79,11 @@ fn by_definition(
     let mut values = ParameterValues::new();
     for (name, numbers) in parameters.values64(&model.plan) {
         values.insert(name, numbers);
+    }
+    if let Some(path) = &arguments.parameters.params {
+        for (name, numbers) in parameters::doubles(path, &model.plan).map_err(Failure::wrong)? {
+            values.insert(name, numbers);
+        }
     }
     for first in (0..rows.len()).step_by(REFERENCE_BATCH) {
         let range = first..rows.len().min(first + REFERENCE_BATCH);

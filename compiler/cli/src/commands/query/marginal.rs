@@ -77,7 +77,7 @@ pub fn run(arguments: &Marginal) -> Result<(), Failure> {
     };
     query.marginals(&*rows, batch, &mut on_batch).map_err(session::failure)?;
     if let (Some(path), Some(form)) = (&arguments.output, form) {
-        return kept.write(path, form);
+        return kept.write(path, form, arguments.data.images);
     }
     printed
 }

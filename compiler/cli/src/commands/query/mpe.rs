@@ -72,7 +72,7 @@ pub fn run(arguments: &Mpe) -> Result<(), Failure> {
     query.complete(&*rows, batch, Sampling::GREATEST, &mut on_batch).map_err(session::failure)?;
     printed?;
     let (Some(path), Some(form)) = (&arguments.output, form) else { return Ok(()) };
-    answers::write_values(path, form, columns, &kept)?;
+    answers::write_values(path, form, arguments.data.images, Some(&*rows), columns, &kept)?;
     let how = if exact { "exact" } else { "a lower bound: the circuit is not known to be deterministic" };
     say(format_args!("the log-likelihood of the completions is {how}"));
     if impossible > 0 {

@@ -78,7 +78,7 @@ pub fn run(arguments: &Next) -> Result<(), Failure> {
     };
     query.next(&*rows, batch, &mut on_batch).map_err(session::failure)?;
     if let (Some(path), Some(form)) = (&arguments.output, form) {
-        return kept.write(path, form);
+        return kept.write(path, form, arguments.data.images);
     }
     printed
 }

@@ -105,7 +105,10 @@ pub fn run(arguments: &Sample) -> Result<(), Failure> {
         say(format_args!("warning: rows of probability 0 have no samples: {} of {}", shown.impossible, rows.len()));
     }
     match (&arguments.output, form) {
-        (Some(path), Some(form)) => answers::write_values(path, form, rows.columns(), &shown.kept),
+        (Some(path), Some(form)) => {
+            let given = (!data.data.is_empty()).then_some(&*rows);
+            answers::write_values(path, form, data.images, given, rows.columns(), &shown.kept)
+        }
         _ => Ok(()),
     }
 }
