@@ -1,12 +1,17 @@
-//! Lays parameters out the way the kernels read them; the layouts are defined in [`danaus_artifact::plan`].
+//! Lays parameters out the way the kernels read them; the layouts are defined in [`plan`](crate::plan).
 //!
 //! Padding is zero: the rows of a panel beyond its outputs and the gaps between tensors.
 
-use crate::math::{EXP_LEAST, ROUND};
-use danaus_artifact::flow_plan::{FlowPlan, pitch};
-use danaus_artifact::plan::{CHUNK, Layout, Pack, Plan};
-use danaus_artifact::signature::{Parameter, ParameterShape};
+use crate::flow_plan::{FlowPlan, pitch};
+use crate::plan::{CHUNK, Layout, Pack, Plan};
+use crate::signature::{Parameter, ParameterShape};
 use rayon::prelude::*;
+
+/// `1.5 * 2^23`: adding it rounds to the nearest integer and leaves that integer in the low bits.
+pub const ROUND: f32 = 12_582_912.0;
+
+/// Arguments of `exp` below it are taken for it: the result would not be a normal number.
+pub const EXP_LEAST: f32 = -87.0;
 
 /// Numbers that are worth a thread.
 const GRAIN: usize = 1 << 14;
@@ -20,7 +25,7 @@ pub fn pack_len(plan: &Plan) -> usize {
 /// weights are linear. Parameters without a pack are not looked at.
 ///
 /// # Panics
-/// If the plan has not passed [`validate`](crate::validate::validate), or a tensor does not have the length its
+/// If the plan has not been checked by what runs it, or a tensor does not have the length its
 /// shape demands.
 pub fn pack(plan: &Plan, values: &[Vec<f32>]) -> Vec<f32> {
     pack_all(&plan.packs, pack_len(plan), &plan.parameters, values)
@@ -150,7 +155,7 @@ fn log_sum(row: &[f32]) -> f32 {
     (f64::from(high) + (sums.iter().sum::<f64>() + rest).ln()) as f32
 }
 
-/// `exp(x)` for `x <= 0`, 0 below -87: the polynomial of [`crate::math`], in a form that compilers turn into vectors.
+/// `exp(x)` for `x <= 0`, 0 below -87: the polynomial of the kernels, in a form that compilers turn into vectors.
 fn exp_nonpositive(x: f32) -> f32 {
     let bounded = if x > EXP_LEAST { x } else { EXP_LEAST };
     let shifted = bounded * std::f32::consts::LOG2_E + ROUND;
