@@ -2,12 +2,14 @@
 //!
 //! Everything is counted from the plan, so that an architecture and its compiled circuit give the same numbers.
 
+pub mod gpu;
 pub mod json;
 pub mod text;
 pub mod training;
 
 use danaus_artifact::container;
 use danaus_artifact::file::Manifest;
+use danaus_artifact::gpu::GpuCode;
 use danaus_artifact::plan::{Loop, Plan, Step};
 use danaus_artifact::signature::{Family, Init, Parameter, ParameterShape, VariableArray};
 use danaus_compiler::plan::stats::Stats;
@@ -26,6 +28,8 @@ pub struct Summary<'p> {
     pub exact: Option<bool>,
     /// What a step of training costs, if the circuit was compiled with its flows.
     pub training: Option<training::Training>,
+    /// Rows of a batch, for what depends on it.
+    pub batch: u64,
     /// What the compiled file says about itself, if it was read from one.
     pub origin: Option<Origin>,
 }
@@ -36,6 +40,8 @@ pub struct Origin {
     pub manifest: Manifest,
     /// Its sections.
     pub sections: Vec<Section>,
+    /// Its code for GPUs, by target.
+    pub gpus: Vec<(String, GpuCode)>,
 }
 
 /// A section of a compiled file.

@@ -12,8 +12,8 @@
 //! * A reader that closes the pipe ends the command quietly.
 //! * Nothing that is printed is colored or depends on the width of the terminal, but for the help.
 //!
-//! Modules in reading order: [`arguments`] and [`commands`]; [`loader`], [`program`] and [`model`] (from a file to a plan);
-//! [`evidence`] and [`session`] (parameters, data, queries);
+//! Modules in reading order: [`arguments`] and [`commands`]; [`loader`], [`program`] and [`model`] (from a file to a plan), [`targets`] (code for devices);
+//! [`evidence`], [`session`] and [`gpu`] (parameters, data, queries);
 //! [`training`]; [`inspect`]; [`messages`], [`table`], [`output`], [`failure`], [`crash`].
 
 mod arguments;
@@ -21,6 +21,7 @@ mod commands;
 mod crash;
 mod evidence;
 mod failure;
+mod gpu;
 mod inspect;
 mod loader;
 mod messages;
@@ -29,6 +30,7 @@ mod output;
 mod program;
 mod session;
 mod table;
+mod targets;
 mod training;
 
 use clap::Parser;

@@ -8,6 +8,7 @@ use crate::program;
 use danaus_artifact::container::MAGIC;
 use danaus_artifact::file;
 use danaus_artifact::flow_plan::FlowPlan;
+use danaus_artifact::gpu::codes;
 use danaus_artifact::plan::Plan;
 use danaus_artifact::queries::Queries;
 use danaus_compiler::circuit::{Circuit, Module};
@@ -148,7 +149,8 @@ fn from_artifact(arguments: &ModelArguments, bytes: &[u8]) -> Result<Model, Fail
     let artifact = file::read(bytes).map_err(wrong)?;
     let mut manifest = artifact.manifest().clone();
     let doc = manifest.options.remove(program::DOC).unwrap_or_default();
-    let origin = Some(Origin { manifest, sections: sections(bytes) });
+    let gpus = codes(&artifact).map_err(wrong)?;
+    let origin = Some(Origin { manifest, sections: sections(bytes), gpus });
     let (plan, flows, queries) = artifact.into_plans();
     let queries = queries.unwrap_or_default();
     Ok(Model {

@@ -2,6 +2,8 @@
 //! `.pcb` [`file`](mod@file) that carries them.
 //!
 //! * [`signature`], [`plan`], [`flow_plan`], [`queries`]: the types
+//! * [`flow_layout`]: where everything of a flow plan stands
+//! * [`gpu`]: device code for GPUs; [`mod@pack`]: parameters as kernels read them
 //! * [`validate`]: a plan that passes never makes an executor read or write outside its buffers
 //! * [`container`]: named sections with checksums; [`mod@file`]: the artifact made of them; [`error`]: what can be wrong
 
@@ -12,7 +14,10 @@ pub mod chain;
 pub mod container;
 pub mod error;
 pub mod file;
+pub mod flow_layout;
 pub mod flow_plan;
+pub mod gpu;
+pub mod pack;
 pub mod plan;
 pub mod queries;
 #[cfg(test)]

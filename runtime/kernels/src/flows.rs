@@ -19,7 +19,6 @@ mod chains;
 pub(crate) mod check;
 pub mod kronecker;
 pub mod launch;
-pub mod layout;
 pub mod mixing;
 pub mod pass;
 pub mod program;
@@ -27,4 +26,5 @@ pub mod stage;
 pub mod table;
 pub mod tiles;
 
+pub use danaus_artifact::flow_layout as layout;
 pub use program::FlowProgram;

@@ -6,7 +6,7 @@
 //! Reading order: [`operand`] (how kernels read their operands), [`math`], one module per kernel ([`product`],
 //! [`kronecker`], [`stage`], [`narrow`], [`mixing`], [`permute`], [`rescale`]), [`launch`] (from the plan to device
 //! code), [`mod@validate`] (what makes a plan safe to run), [`mod@pack`] (layout of parameters), [`program`] (the executor), [`stream`] (long sequences),
-//! [`flows`] (training), [`queries`] (marginals, samples, most likely completions), [`peak`] (what the machine can do).
+//! [`flows`] (training), [`gpu`] (other schedules, compiled ahead of time), [`queries`] (marginals, samples, most likely completions), [`peak`] (what the machine can do).
 //!
 //! **Layout.** The arena is `[row][batch]`, batch innermost: the lanes of a vector are samples, a permutation of units
 //! is arithmetic on rows, and a weight is one number broadcast to all lanes.
@@ -16,13 +16,13 @@
 pub mod chain;
 pub mod error;
 pub mod flows;
+pub mod gpu;
 pub mod kronecker;
 pub mod launch;
 pub mod math;
 pub mod mixing;
 pub mod narrow;
 pub mod operand;
-pub mod pack;
 pub mod peak;
 pub mod permute;
 pub mod product;
@@ -35,6 +35,7 @@ pub mod stage;
 pub mod stream;
 pub mod validate;
 
+pub use danaus_artifact::pack;
 pub use error::KernelError;
 pub use flows::FlowProgram;
 pub use pack::{pack, pack_all, pack_len, unpack_counts};

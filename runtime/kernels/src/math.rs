@@ -15,12 +15,7 @@
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
 use cubecl::prelude::*;
-
-/// `1.5 * 2^23`: adding it rounds to the nearest integer and leaves that integer in the low bits.
-pub const ROUND: f32 = 12_582_912.0;
-
-/// Arguments of `exp` below it are taken for it: the result would not be a normal number.
-pub const EXP_LEAST: f32 = -87.0;
+pub use danaus_artifact::pack::{EXP_LEAST, ROUND};
 
 /// Bits of 2/3.
 const TWO_THIRDS: u32 = 0x3f2a_aaab;

@@ -13,7 +13,7 @@
 //! * The carries of loops lie within the arena. If the root takes the offsets, there is one loop.
 
 use crate::error::KernelError;
-use crate::pack::pack_len;
+use crate::pack::{pack_len, pack_sizes};
 use danaus_artifact::plan::{CHUNK, Kernel, Launch, Layout, Loop, Pack, Plan, Schedule, StageKernel, Step};
 use danaus_artifact::signature::{Domain, Parameter, ParameterShape};
 use std::collections::BTreeMap;
@@ -355,30 +355,6 @@ pub(crate) fn pack_fits(pack: &Pack, packed: usize, parameters: &[Parameter]) ->
     match end {
         Some(end) if end <= packed => Ok(()),
         _ => Err(format!("`{}` goes beyond the {packed} packed parameters", parameter.name)),
-    }
-}
-
-/// The sizes of a packed tensor, if a parameter of this shape can be packed so.
-pub(crate) fn pack_sizes(layout: Layout, shape: &ParameterShape) -> Option<[usize; 3]> {
-    let whole = |size: usize, tile: u32| size.checked_next_multiple_of(tile as usize).unwrap_or(usize::MAX);
-    match (layout, shape) {
-        (Layout::Table | Layout::Greatest, ParameterShape::Table { width, values }) => {
-            Some([*width, values.saturating_add(1), 1])
-        }
-        (Layout::Panels { tile }, ParameterShape::Weight { blocks, outputs, inputs, .. }) if tile > 0 => {
-            Some([*blocks, whole(*outputs, tile), *inputs])
-        }
-        (Layout::Transposed { tile }, ParameterShape::Weight { blocks, outputs, inputs, .. }) if tile > 0 => {
-            Some([*blocks, whole(*inputs, tile), *outputs])
-        }
-        (Layout::Logarithms, ParameterShape::Weight { blocks, outputs, inputs, .. }) => {
-            Some([*blocks, *outputs, *inputs])
-        }
-        (Layout::Probabilities { tile }, ParameterShape::Table { width, values }) if tile > 0 => {
-            Some([*width, whole(*values, tile), 1])
-        }
-        (Layout::Mixing, ParameterShape::Mixing { width, inputs }) => Some([*width, *inputs, 1]),
-        _ => None,
     }
 }
 

@@ -2,31 +2,13 @@
 
 mod common;
 
-use common::build::{Builder, evidence, log_rows_of, rows_of, stage, tile_of};
+use common::build::{Builder, evidence, rows_of, stage, tile_of};
+use common::layers::{VALUES, VARIABLES, add_stage, input, layer, panels};
 use common::{Random, check};
 use danaus_artifact::plan::{Kernel, Schedule, StageKernel};
 
 const SIZES: [usize; 8] = [1, 3, 5, 7, 17, 33, 65, 100];
 const BATCHES: [usize; 6] = [1, 5, 16, 17, 64, 100];
-/// Values of every variable.
-const VALUES: usize = 5;
-/// Variables of every plan.
-const VARIABLES: usize = 6;
-
-/// A layer to read from, with some units at `-inf`.
-fn layer(builder: &mut Builder, random: &mut Random, width: usize) -> u32 {
-    let variable = random.below(VARIABLES);
-    let data = log_rows_of(random, width, VALUES, 0.3);
-    builder.input(variable, width, VALUES, data)
-}
-
-/// The words of an input of random table and variable.
-fn input(builder: &mut Builder, random: &mut Random, width: usize) -> Vec<u32> {
-    let data = log_rows_of(random, width, VALUES, 0.2);
-    let table = builder.table(width, VALUES, data);
-    vec![random.below(VARIABLES) as u32, 0, table, VALUES as u32 + 1]
-}
-
 /// Checks a layer that `build` adds, unit by unit of every member: the root is one of its rows in turn.
 fn check_layer(seed: u64, what: &str, build: impl Fn(&mut Builder, &mut Random) -> (u32, usize)) {
     // Each layer with two of the batches, because every layout of a batch compiles kernels of its own.
@@ -140,33 +122,6 @@ fn mixing_weighs_unit_by_unit() {
             (out, 2 * width)
         });
     }
-}
-
-/// Adds a stage of two members with the operands its kernel lists.
-fn add_stage(builder: &mut Builder, random: &mut Random, stage: StageKernel, zeros: f64) -> (u32, usize) {
-    let [blocks, distinct, outputs, inputs] =
-        [stage.blocks, stage.distinct, stage.outputs, stage.inputs].map(|size| size as usize);
-    let (before, after) = (blocks * inputs, blocks * outputs);
-    let mut records = Vec::new();
-    for _ in 0..2 {
-        let data = rows_of(random, distinct * outputs, inputs, zeros);
-        let mut record = vec![0, builder.weight([distinct, outputs, inputs], tile_of(stage.schedule), data)];
-        (0..stage.prologue_parts).for_each(|_| record.push(layer(builder, random, before)));
-        (0..stage.prologue_inputs).for_each(|_| record.extend(input(builder, random, before)));
-        (0..stage.epilogue_parts).for_each(|_| record.push(layer(builder, random, after)));
-        (0..stage.epilogue_inputs).for_each(|_| record.extend(input(builder, random, after)));
-        records.push(record);
-    }
-    let out = builder.rows(2 * after);
-    for (member, record) in records.iter_mut().enumerate() {
-        record[0] = out + (member * after) as u32;
-    }
-    builder.step(Kernel::Stage(stage), &records);
-    (out, 2 * after)
-}
-
-fn panels(tile: usize, chunk: usize, vectors: u32) -> Schedule {
-    Schedule::Panels { tile: tile as u32, chunk: chunk as u32, vectors }
 }
 
 #[test]

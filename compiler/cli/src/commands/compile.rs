@@ -6,13 +6,14 @@ use crate::model::PURPOSES;
 use crate::output::{self, say_text};
 use crate::program;
 use crate::table::{Align, seconds, table};
+use crate::targets::{self, Target};
 use clap::{Args, ValueEnum};
 use danaus_artifact::file;
 use danaus_compiler::pipeline::{CompileOptions, Compiled, Emit, EmitKind};
 use danaus_compiler::plan::flow::Purpose;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The arguments of `danaus compile`.
 #[derive(Args, Debug)]
@@ -25,6 +26,7 @@ Examples:
   danaus compile examples/hmm.pc --set H=4096 --monarch 64x64 -o hmm.pcb --timings
   danaus compile examples/hmm.pc --queries ll,sample -o hmm.pcb
   danaus compile examples/hmm.pc --constraint '.*monarch.*' --symbols text8 -o monarch.pcb
+  danaus compile examples/hmm.pc --target cpu,cuda:sm_90 -o hmm.pcb
   danaus compile examples/hmm.pc --emit circuit
   danaus compile examples/quad_tree.pc --emit regions.svg=regions.svg --emit plan
   danaus compile examples/hmm.pc --stop-after fold --print-after all --emit circuit")]
@@ -37,9 +39,9 @@ pub struct Compile {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// What the circuit will run on
-    #[arg(long, value_enum, default_value_t = Target::Cpu)]
-    target: Target,
+    /// What the circuit will run on, besides cpu: cuda:ptx, cuda:sm_80, cuda:sm_90, ..
+    #[arg(long, value_name = "TARGET", value_delimiter = ',', default_value = "cpu")]
+    target: Vec<Target>,
 
     /// What the compiled circuit can be asked, besides ll [default: all]
     #[arg(long, value_enum, value_name = "QUERY", value_delimiter = ',', requires = "output")]
@@ -63,13 +65,6 @@ pub struct Compile {
 
     #[command(flatten)]
     compile: CompileArguments,
-}
-
-/// What circuits can run on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Target {
-    // No doc comment: the help would become a page long.
-    Cpu,
 }
 
 /// What a compiled circuit can be asked.
@@ -141,11 +136,15 @@ pub fn run(arguments: &Compile) -> Result<(), Failure> {
         }
     }
     program::refuse_errors(&compiled)?;
+    let mut devices = Duration::ZERO;
     if let Some(path) = &arguments.output {
-        output::write(path, &file::write(&program::artifact(&compiled, &arguments.compile)))?;
+        let start = Instant::now();
+        let artifact = targets::add(program::artifact(&compiled, &arguments.compile), &arguments.target)?;
+        devices = start.elapsed();
+        output::write(path, &file::write(&artifact))?;
     }
     if arguments.timings {
-        say_text(&timings(&compiled));
+        say_text(&timings(&compiled, devices));
     }
     Ok(())
 }
@@ -183,8 +182,8 @@ fn check(arguments: &Compile) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The stages and the passes with their times, and what the passes did to the number of layers.
-fn timings(compiled: &Compiled) -> String {
+/// The stages, code for devices, and the passes with their times, and what the passes did to the number of layers.
+fn timings(compiled: &Compiled, devices: Duration) -> String {
     let row = |name: &str, time: Duration, note: String| vec![name.to_string(), seconds(time.as_secs_f64()), note];
     let mut rows = Vec::new();
     for stage in &compiled.timings {
@@ -197,7 +196,10 @@ fn timings(compiled: &Compiled) -> String {
             rows.push(row(&format!("  {}", pass.pass), pass.duration, change));
         }
     }
-    let total = compiled.timings.iter().map(|stage| stage.duration).sum();
+    if devices > Duration::ZERO {
+        rows.push(row("device code", devices, String::new()));
+    }
+    let total = compiled.timings.iter().map(|stage| stage.duration).sum::<Duration>() + devices;
     rows.push(row("total", total, String::new()));
     table("", &[Align::Left, Align::Right, Align::Left], &rows)
 }

@@ -2,7 +2,9 @@
 
 use crate::failure::Failure;
 use crate::output;
+use crate::table::{Align, bytes, table};
 use clap::Args;
+use danaus_cuda::{GpuInfo, gpus};
 use serde::Serialize;
 
 /// The arguments of `danaus devices`.
@@ -28,11 +30,30 @@ struct Device {
     instructions: &'static str,
 }
 
+/// A GPU circuits can run on.
+#[derive(Debug, Serialize)]
+struct Gpu {
+    /// The name that `--target` takes.
+    name: String,
+    /// Its number, as the driver counts.
+    number: u32,
+    /// What it is.
+    model: String,
+    /// Multiprocessors.
+    multiprocessors: u32,
+    /// Bytes of memory.
+    memory: u64,
+}
+
 /// Shows the devices.
 pub fn run(arguments: &Devices) -> Result<(), Failure> {
     let devices = [cpu()];
+    let found = gpus();
+    let gpus: Vec<Gpu> = found.as_deref().unwrap_or_default().iter().map(gpu).collect();
     if arguments.json {
-        let text = serde_json::to_string_pretty(&devices).expect("devices are plain data");
+        let mut all: Vec<serde_json::Value> = devices.iter().map(|device| serde_json::json!(device)).collect();
+        all.extend(gpus.iter().map(|gpu| serde_json::json!(gpu)));
+        let text = serde_json::to_string_pretty(&all).expect("devices are plain data");
         return output::print(&format!("{text}\n"));
     }
     let mut text = String::from("device  threads  vectors\n");
@@ -42,7 +63,32 @@ pub fn run(arguments: &Devices) -> Result<(), Failure> {
             device.name, device.threads, device.vector_bits, device.instructions, device.lanes
         );
     }
+    text += &match &found {
+        Ok(_) if gpus.is_empty() => "\nNo GPU: no driver of CUDA with a device was found.\n".to_string(),
+        Ok(_) => gpu_table(&gpus),
+        Err(error) => format!("\nNo GPU can be used: {error}.\n"),
+    };
     output::print(&text)
+}
+
+fn gpu(info: &GpuInfo) -> Gpu {
+    let [major, minor] = info.capability;
+    Gpu {
+        name: format!("cuda:sm_{major}{minor}"),
+        number: info.ordinal,
+        model: info.name.clone(),
+        multiprocessors: info.multiprocessors,
+        memory: info.memory,
+    }
+}
+
+fn gpu_table(gpus: &[Gpu]) -> String {
+    let mut rows = vec![["device", "number", "model", "multiprocessors", "memory"].map(str::to_string).to_vec()];
+    rows.extend(gpus.iter().map(|gpu| {
+        let [number, count] = [gpu.number, gpu.multiprocessors].map(|number| number.to_string());
+        vec![gpu.name.clone(), number, gpu.model.clone(), count, bytes(gpu.memory)]
+    }));
+    format!("\n{}", table("", &[Align::Left, Align::Right, Align::Left, Align::Right, Align::Right], &rows))
 }
 
 fn cpu() -> Device {

@@ -20,7 +20,7 @@ pub struct Inspect {
     #[arg(long)]
     json: bool,
 
-    /// Rows of a batch of training
+    /// Rows of a batch, for training and GPUs
     #[arg(long, value_name = "N", default_value = "64", value_parser = positive)]
     batch: usize,
 
@@ -41,7 +41,7 @@ pub fn run(arguments: &Inspect) -> Result<(), Failure> {
     let exact = model.queries.mpe.is_some().then_some(model.queries.deterministic);
     let training = |flows| Training::new(flows, model.stats.total.flops, arguments.batch as u64, limit);
     let training = model.flows.as_ref().map(training);
-    let (stats, doc, origin) = (model.stats, model.doc, model.origin);
-    let summary = Summary { plan: &model.plan, stats, doc, queries, exact, training, origin };
+    let (stats, doc, origin, batch) = (model.stats, model.doc, model.origin, arguments.batch as u64);
+    let summary = Summary { plan: &model.plan, stats, doc, queries, exact, training, batch, origin };
     if arguments.json { output::print(&format!("{:#}\n", json(&summary))) } else { output::print(&text(&summary)) }
 }

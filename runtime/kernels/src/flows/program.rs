@@ -271,7 +271,7 @@ impl FlowProgram {
             needed: rows * row_bytes,
             available,
         })?;
-        let layout = FlowLayout::new(&self.plan, &segments)?;
+        let layout = FlowLayout::new(&self.plan, &segments).map_err(|error| KernelError::Plan(error.to_string()))?;
         check_layout(&self.plan, &layout, &self.signature)?;
         let configs: BTreeMap<(u32, u32), FlowConfig> = layout
             .launches()

@@ -2,6 +2,9 @@
 #![allow(dead_code)]
 
 pub mod build;
+pub mod device;
+pub mod emulated;
+pub mod layers;
 pub mod reference;
 
 use danaus_kernels::Program;

@@ -3,6 +3,7 @@
 use crate::arguments::ModelArguments;
 use crate::evidence::{DataArguments, ParameterArguments};
 use crate::failure::Failure;
+use crate::gpu::{self, Device};
 use crate::model::{self, Model};
 use crate::output;
 use crate::{evidence, session};
@@ -37,6 +38,10 @@ pub struct LogLikelihood {
     #[arg(long)]
     reference: bool,
 
+    /// Where to compute: cpu, or cuda or cuda:N for a GPU, if the circuit was compiled for it; else on the processor, with a note
+    #[arg(long, value_name = "DEVICE", default_value = "cpu", conflicts_with = "reference")]
+    device: Device,
+
     #[command(flatten)]
     model: ModelArguments,
 
@@ -59,13 +64,19 @@ pub fn run(arguments: &LogLikelihood) -> Result<(), Failure> {
         return by_definition(arguments, &model, &parameters, &*rows);
     }
     let batch = arguments.data.batch.unwrap_or(session::usual_batch(&model.plan));
-    let mut session = session::open(model.plan, &parameters)?;
     let mut printed = Ok(());
     let mut on_batch = |first: usize, values: &[f64]| {
         printed = output::print(&lines(first, values, arguments.json));
         if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    session.log_likelihoods(&*rows, batch, &mut on_batch).map_err(session::failure)?;
+    let on_gpu = match arguments.device {
+        Device::Gpu(number) => gpu::log_likelihoods(number, &model, &parameters, (&*rows, batch), &mut on_batch)?,
+        Device::Cpu => false,
+    };
+    if !on_gpu {
+        let mut session = session::open(model.plan, &parameters)?;
+        session.log_likelihoods(&*rows, batch, &mut on_batch).map_err(session::failure)?;
+    }
     printed
 }
 

@@ -1,8 +1,13 @@
 //! From the words of a flow plan to rows of the arena: where frames, carries and root flows of loops stand when the
 //! segments are known, and the records of every iteration.
 
-use crate::error::KernelError;
-use danaus_artifact::flow_plan::{FlowLaunch, FlowLoop, FlowPlan, FlowStep, Segments, Word};
+use crate::flow_plan::{FlowLaunch, FlowLoop, FlowPlan, FlowStep, Segments, Word};
+use thiserror::Error;
+
+/// A flow plan that cannot be laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("its arena or its tables are too large")]
+pub struct TooLarge;
 
 /// Words of the tables: two gigabytes.
 const MOST_WORDS: u64 = 1 << 29;
@@ -112,8 +117,7 @@ pub struct FlowLayout {
 
 impl FlowLayout {
     /// Lays out the plan.
-    pub fn new(plan: &FlowPlan, segments: &Segments) -> Result<FlowLayout, KernelError> {
-        let too_large = || KernelError::Plan("its arena or its tables are too large".to_string());
+    pub fn new(plan: &FlowPlan, segments: &Segments) -> Result<FlowLayout, TooLarge> {
         let mut next = u64::from(plan.rows);
         let mut take = |rows: u64| {
             let first = next;
@@ -134,9 +138,9 @@ impl FlowLayout {
             });
             choices = if plan.choices > 0 { choices.saturating_add(2) } else { 0 };
         }
-        let rows = u32::try_from(next).ok().filter(|&rows| rows < 1 << 31).ok_or_else(too_large)?;
+        let rows = u32::try_from(next).ok().filter(|&rows| rows < 1 << 31).ok_or(TooLarge)?;
         if words(plan) >= MOST_WORDS {
-            return Err(too_large());
+            return Err(TooLarge);
         }
         let mut tables = Vec::new();
         let [forward, backward] = [&plan.forward, &plan.backward].map(|steps| place_steps(steps, &mut tables));

@@ -1,13 +1,17 @@
-//! Lays parameters out the way the kernels read them; the layouts are defined in [`danaus_artifact::plan`].
+//! Lays parameters out the way the kernels read them; the layouts are defined in [`plan`](crate::plan).
 //!
 //! Padding is zero: the rows of a panel beyond its outputs and the gaps between tensors.
 
-use crate::math::{EXP_LEAST, ROUND};
-use crate::validate::pack_sizes;
-use danaus_artifact::flow_plan::{FlowPlan, pitch};
-use danaus_artifact::plan::{CHUNK, Layout, Pack, Plan};
-use danaus_artifact::signature::{Parameter, ParameterShape};
+use crate::flow_plan::{FlowPlan, pitch};
+use crate::plan::{CHUNK, Layout, Pack, Plan};
+use crate::signature::{Parameter, ParameterShape};
 use rayon::prelude::*;
+
+/// `1.5 * 2^23`: adding it rounds to the nearest integer and leaves that integer in the low bits.
+pub const ROUND: f32 = 12_582_912.0;
+
+/// Arguments of `exp` below it are taken for it: the result would not be a normal number.
+pub const EXP_LEAST: f32 = -87.0;
 
 /// Numbers that are worth a thread.
 const GRAIN: usize = 1 << 14;
@@ -21,7 +25,7 @@ pub fn pack_len(plan: &Plan) -> usize {
 /// weights are linear. Parameters without a pack are not looked at.
 ///
 /// # Panics
-/// If the plan has not passed [`validate`](crate::validate::validate), or a tensor does not have the length its
+/// If the plan has not been checked by what runs it, or a tensor does not have the length its
 /// shape demands.
 pub fn pack(plan: &Plan, values: &[Vec<f32>]) -> Vec<f32> {
     pack_all(&plan.packs, pack_len(plan), &plan.parameters, values)
@@ -43,6 +47,30 @@ pub fn pack_one(pack: &Pack, parameters: &[Parameter], values: &[Vec<f32>]) -> V
     let mut packed = vec![0.0; sizes.expect("the plan has passed validation").iter().product()];
     pack_into(pack, parameters, values, &mut packed);
     packed
+}
+
+/// The sizes of a packed tensor, if a parameter of this shape can be packed so.
+pub fn pack_sizes(layout: Layout, shape: &ParameterShape) -> Option<[usize; 3]> {
+    let whole = |size: usize, tile: u32| size.checked_next_multiple_of(tile as usize).unwrap_or(usize::MAX);
+    match (layout, shape) {
+        (Layout::Table | Layout::Greatest, ParameterShape::Table { width, values }) => {
+            Some([*width, values.saturating_add(1), 1])
+        }
+        (Layout::Panels { tile }, ParameterShape::Weight { blocks, outputs, inputs, .. }) if tile > 0 => {
+            Some([*blocks, whole(*outputs, tile), *inputs])
+        }
+        (Layout::Transposed { tile }, ParameterShape::Weight { blocks, outputs, inputs, .. }) if tile > 0 => {
+            Some([*blocks, whole(*inputs, tile), *outputs])
+        }
+        (Layout::Logarithms, ParameterShape::Weight { blocks, outputs, inputs, .. }) => {
+            Some([*blocks, *outputs, *inputs])
+        }
+        (Layout::Probabilities { tile }, ParameterShape::Table { width, values }) if tile > 0 => {
+            Some([*width, whole(*values, tile), 1])
+        }
+        (Layout::Mixing, ParameterShape::Mixing { width, inputs }) => Some([*width, *inputs, 1]),
+        _ => None,
+    }
 }
 
 /// Packs one tensor into a buffer of zeros.
@@ -159,7 +187,7 @@ fn log_sum(row: &[f32]) -> f32 {
     (f64::from(high) + (sums.iter().sum::<f64>() + rest).ln()) as f32
 }
 
-/// `exp(x)` for `x <= 0`, 0 below -87: the polynomial of [`crate::math`], in a form that compilers turn into vectors.
+/// `exp(x)` for `x <= 0`, 0 below -87: the polynomial of the kernels, in a form that compilers turn into vectors.
 fn exp_nonpositive(x: f32) -> f32 {
     let bounded = if x > EXP_LEAST { x } else { EXP_LEAST };
     let shifted = bounded * std::f32::consts::LOG2_E + ROUND;

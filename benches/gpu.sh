@@ -1,0 +1,193 @@
+#!/usr/bin/env bash
+# Checks and measures the code for GPUs. Two halves, with a folder between them:
+#
+#   benches/gpu.sh build FOLDER   anywhere: compiles circuits for sm_80 and sm_90, refuses kernels that spill, makes data and what is
+#                                 expected of it, and puts all that a GPU machine needs into FOLDER (a few megabytes)
+#   benches/gpu.sh run FOLDER     on a machine with a GPU and its driver: compares every circuit with what is expected, with poisoned
+#                                 memory and odd sizes, then prints a table of times; beside PyTorch if python3 has it
+#
+# `build` needs target/release/danaus and ptxas (see README); it disassembles if cuobjdump is on the PATH.
+set -euo pipefail
+
+verb=${1:-}
+folder=${2:-}
+[[ -n $folder && ($verb == build || $verb == run) ]] || { sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+
+# Name, program, settings: small circuits that have all kernels between them, with odd sizes.
+checks=(
+    "dense hmm.pc --set T=40 --set H=70"
+    "wide hmm.pc --set T=21 --set H=300"
+    "monarch monarch_hmm.pc --set T=40 --set A=6 --set B=9"
+    "square monarch_hmm.pc --set T=33 --set A=40 --set B=40"
+    "tree quad_tree.pc --set K=13"
+    "graph quad_graph.pc --set N=5 --set K=7 --set V=4"
+    "rat rat.pc --set N=13 --set K=5"
+    "tucker tucker.pc"
+    "mixture mixture.pc"
+    "bayes naive_bayes.pc"
+)
+# Name, program, settings, operations of the transition for a step and sample.
+times=(
+    "dense-1024 2097152 hmm.pc --set H=1024"
+    "monarch-4096 1048576 monarch_hmm.pc --set A=64 --set B=64"
+    "monarch-16384 8388608 monarch_hmm.pc --set A=128 --set B=128"
+    "monarch-65536 67108864 monarch_hmm.pc --set A=256 --set B=256"
+    "monarch-262144 536870912 monarch_hmm.pc --set A=512 --set B=512"
+)
+rows=77
+
+# Rows of random values, some missing, for the variables that `danaus inspect` lists.
+random_rows() {
+    python3 - "$1" "$2" "$rows" <<'PYTHON'
+import json, random, struct, subprocess, sys
+summary = json.loads(subprocess.run(["target/release/danaus", "inspect", "--json", sys.argv[1]], capture_output=True, check=True).stdout)
+sizes = [array["values"] for array in summary["variable_arrays"] for _ in range(array["count"])]
+random.seed(1)
+rows = int(sys.argv[3])
+cells = [random.randrange(size) if random.random() < 0.8 else -1 for _ in range(rows) for size in sizes]
+header = str({"descr": "<i4", "fortran_order": False, "shape": (rows, len(sizes))}).encode()
+header += b" " * (-(len(header) + 11) % 64) + b"\n"
+with open(sys.argv[2], "wb") as out:
+    out.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + struct.pack(f"<{len(cells)}i", *cells))
+PYTHON
+}
+
+# Refuses kernels that spill, and says what uses most registers.
+no_spills() {
+    target/release/danaus inspect --json "$1" | python3 -c '
+import json, sys
+kernels = [kernel for target in json.load(sys.stdin)["gpu"] for kernel in target["kernels"] if kernel["registers"]]
+assert kernels, "there is no machine code"
+spilled = [kernel["entry"] for kernel in kernels if kernel["spill_stores"] or kernel["spill_loads"]]
+assert not spilled, f"kernels spill: {spilled}"
+most = max(kernel["registers"] for kernel in kernels)
+print(f"{len(kernels)} kernels, at most {most} registers, no spills")'
+}
+
+build() {
+    mkdir -p "$folder"
+    # Built alone it has no kernels for processors in it.
+    cargo build --release --package danaus-cuda
+    strip -o "$folder/danaus-gpu" target/release/danaus-gpu
+    printf 'optimizer = "em"\nbatch = "full"\nepochs = 2\nseed = 7\n' >"$folder/em.toml"
+    local name program settings said
+    for line in "${checks[@]}"; do
+        read -r name program settings <<<"$line"
+        # shellcheck disable=SC2086
+        target/release/danaus compile "examples/$program" $settings --target cpu,cuda:sm_80,cuda:sm_90 -o "$folder/$name.pcb"
+        random_rows "$folder/$name.pcb" "$folder/$name.npy"
+        # shellcheck disable=SC2086
+        target/release/danaus query ll "examples/$program" $settings --seed 7 --data "$folder/$name.npy" --reference >"$folder/$name.expected"
+        # shellcheck disable=SC2086
+        target/release/danaus train "examples/$program" $settings --seed 7 --data "$folder/$name.npy" --config "$folder/em.toml" \
+            -o "$folder/$name.trained" >/dev/null 2>&1
+        said=$(no_spills "$folder/$name.pcb")
+        echo "$name: $said"
+    done
+    for line in "${times[@]}"; do
+        read -r name _ program settings <<<"$line"
+        # shellcheck disable=SC2086
+        target/release/danaus compile "examples/$program" $settings --target cpu,cuda:sm_80,cuda:sm_90 -o "$folder/$name.pcb"
+        said=$(no_spills "$folder/$name.pcb")
+        echo "$name: $said"
+    done
+    rows=1024 random_rows "$folder/monarch-4096.pcb" "$folder/times.npy"
+    if command -v cuobjdump >/dev/null; then
+        python3 - "$folder/monarch-16384.pcb" "$folder" <<'PYTHON'
+import sys
+file = open(sys.argv[1], "rb").read()
+images = [at for at in range(len(file)) if file.startswith(b"\x7fELF", at)]
+for number, at in enumerate(images):
+    open(f"{sys.argv[2]}/kernel{number}.cubin", "wb").write(file[at : images[number + 1] if number + 1 < len(images) else len(file)])
+PYTHON
+        for cubin in "$folder"/kernel*.cubin; do cuobjdump -sass "$cubin" >"${cubin%.cubin}.sass" 2>/dev/null; done
+        echo "machine code is disassembled in $folder/kernel*.sass"
+    else
+        echo "skipped: no cuobjdump on the PATH, so nothing is disassembled"
+    fi
+    cp "$0" benches/gpu_peers.py "$folder"
+}
+
+# The largest difference, relative to the value or to one nat; infinities must be the same.
+compare() {
+    python3 - "$1" "$2" <<'PYTHON'
+import math, sys
+found, expected = ([float(line.split()[1]) for line in open(name)] for name in sys.argv[1:])
+assert len(found) == len(expected), f"{len(found)} rows, expected {len(expected)}"
+worst = 0.0
+for row, (a, b) in enumerate(zip(found, expected)):
+    error = (0.0 if a == b else math.inf) if math.isinf(a) or math.isinf(b) else abs(a - b) / max(1.0, abs(b))
+    assert error <= 1e-5, f"row {row} is {a}, expected {b}"
+    worst = max(worst, error)
+print(f"{worst:.1e}")
+PYTHON
+}
+
+# The same for parameters, relative to the largest of their row of 16.
+compare_parameters() {
+    python3 - "$1" "$2" <<'PYTHON'
+import json, struct, sys
+def tensors(name):
+    data = open(name, "rb").read()
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8 : 8 + length])
+    for key in sorted(key for key in header if key != "__metadata__"):
+        begin, end = header[key]["data_offsets"]
+        yield key, struct.unpack(f"<{(end - begin) // 4}f", data[8 + length + begin : 8 + length + end])
+worst = 0.0
+for (key, found), (_, expected) in zip(tensors(sys.argv[1]), tensors(sys.argv[2])):
+    assert len(found) == len(expected), key
+    for first in range(0, len(found), 16):
+        pairs = list(zip(found[first : first + 16], expected[first : first + 16]))
+        scale = max(1e-3, *(abs(b) for _, b in pairs if abs(b) != float("inf")))
+        for a, b in pairs:
+            error = 0.0 if a == b else abs(a - b) / scale
+            assert error <= 1e-4, f"{key}: {a}, expected {b}"
+            worst = max(worst, error)
+print(f"{worst:.1e}")
+PYTHON
+}
+
+run() {
+    local name operations found status=0
+    found=$(mktemp)
+    echo "circuit   largest error in batches of 1, 13, $rows; of parameters after two updates"
+    for line in "${checks[@]}"; do
+        read -r name _ <<<"$line"
+        local errors=() common=("$folder/$name.pcb" --seed 7 --data "$folder/$name.npy" --poison)
+        for batch in 1 13 $rows; do
+            if "$folder/danaus-gpu" ll "${common[@]}" --batch "$batch" >"$found"; then
+                errors+=("$(compare "$found" "$folder/$name.expected")") || status=1
+            else
+                status=1
+            fi
+        done
+        if "$folder/danaus-gpu" train "${common[@]}" --batch 13 --config "$folder/em.toml" -o "$found"; then
+            errors+=("$(compare_parameters "$found" "$folder/$name.trained")") || status=1
+        else
+            status=1
+        fi
+        printf '%-9s %s\n' "$name" "${errors[*]}"
+    done
+    rm -f "$found"
+    [[ $status -eq 0 ]] || { echo "some circuits are wrong; nothing is timed" >&2; exit 1; }
+    echo
+    echo "model           batch   what      ms (least, median)   TFLOP/s (median); T = 256, evidence and results included"
+    for line in "${times[@]}"; do
+        read -r name operations _ <<<"$line"
+        for batch in 64 256 1024; do
+            # A step has three products for each of the forward pass.
+            "$folder/danaus-gpu" time "$folder/$name.pcb" --seed 7 --data "$folder/times.npy" --batch "$batch" --times 20 |
+                awk -v name="$name" -v batch="$batch" -v operations="$operations" \
+                    '{ n = ($1 == "step" ? 3 : 1); printf "%-15s %5d   %-7s %9.3f %9.3f   %8.2f\n", name, batch, $1, $2, $3, n * operations * 255 * batch / $3 / 1e9 }' ||
+                echo "$name with $batch rows was not timed"
+        done
+    done
+    if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
+        python3 "$folder/gpu_peers.py"
+    else
+        echo "skipped: python3 has no PyTorch with a GPU, so there are no peers"
+    fi
+}
+
+"$verb"

@@ -1,0 +1,177 @@
+//! Code for GPUs, on the processor, against the reference: random circuits and hidden Markov models through the passes, the planner and
+//! the walk of the CUDA runtime, with memory that is NaN where nothing has been written. A unit of a cube is a thread here, so cubes
+//! have few units and circuits are small.
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+#[path = "../../../runtime/kernels/tests/common/device.rs"]
+mod device;
+
+use common::hmm::{Hmm, hmm};
+use common::random_circuit::{random_chain, random_circuit, recipes, several_chains};
+use common::{mismatch, parameters, random_rows, value};
+use danaus_artifact::pack::{pack, pack_all};
+use danaus_artifact::plan::CHUNK;
+use danaus_artifact::signature::ParameterShape;
+use danaus_compiler::circuit::{Circuit, Module};
+use danaus_compiler::passes::{DumpRequest, PassContext, run};
+use danaus_compiler::plan::{PlanOptions, flow, lower};
+use danaus_compiler::reference::{ParameterValues, Row, domains, flows, parameter_numbers, random_values};
+use danaus_cuda::{Forward, Training};
+use danaus_kernels::gpu::{Emulator, Sizes};
+use device::{Emulated, SMALL, WIDE};
+use proptest::prelude::Strategy;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{RngSeed, TestRunner};
+use std::sync::Arc;
+
+/// What the specification promises in single precision.
+const TOLERANCE: f64 = 1e-5;
+
+/// Much memory: loops keep all of their values.
+const PLENTY: u64 = 1 << 40;
+
+/// Rounds all numbers to single precision, so that both evaluators have the same parameters.
+fn in_single_precision(values: &ParameterValues) -> ParameterValues {
+    let mut rounded = ParameterValues::new();
+    for (name, numbers) in values.iter() {
+        rounded.insert(name, numbers.iter().map(|&number| f64::from(number as f32)).collect());
+    }
+    rounded
+}
+
+fn evidence(circuit: &Circuit, rows: &[Row]) -> Vec<u32> {
+    let column = |(variable, &size): (usize, &usize)| -> Vec<u32> {
+        rows.iter().map(|row| row[variable].unwrap_or(size) as u32).collect()
+    };
+    domains(circuit).iter().enumerate().flat_map(column).collect()
+}
+
+fn assert_flows(circuit: &Circuit, found: &[Vec<f64>], expected: &[Vec<f64>], what: &str) {
+    for ((parameter, found), expected) in circuit.parameters.iter().zip(found).zip(expected) {
+        if !parameter.is_stored() {
+            continue;
+        }
+        let columns = match parameter.shape {
+            ParameterShape::Table { values, .. } => values,
+            ParameterShape::Weight { inputs, .. } | ParameterShape::Mixing { inputs, .. } => inputs,
+        };
+        assert_eq!(found.len(), expected.len(), "{what}: `{}`", parameter.name);
+        for (row, (found, expected)) in found.chunks(columns).zip(expected.chunks(columns)).enumerate() {
+            // A small flow beside a large one is a difference of rounding errors of the large one.
+            let largest = expected.iter().fold(1e-6f64, |largest, &flow| largest.max(flow));
+            for (column, (&found, &expected)) in found.iter().zip(expected).enumerate() {
+                let name = &parameter.name;
+                let close = (found - expected).abs() <= TOLERANCE * largest;
+                assert!(close, "{what}: `{name}` row {row} column {column}: found {found}, expected {expected}");
+            }
+        }
+    }
+}
+
+/// Likelihoods by the plan of the forward pass, and flows by the flow plan, in one batch and in two.
+fn assert_matches(circuit: &Circuit, values: &ParameterValues, seed: u64, batch: usize, sizes: Sizes, limit: u64) {
+    let values = in_single_precision(values);
+    let module = Module { circuits: vec![circuit.clone()], product: None };
+    let mut outcome = run(module, &PassContext::default(), &DumpRequest::default()).expect("the passes run");
+    let optimized = outcome.module.circuits.remove(0);
+    let plan = Arc::new(lower(&optimized, &PlanOptions::default()));
+    let flow_plan = Arc::new(flow::lower(&optimized, &PlanOptions::default()));
+    let numbers = parameter_numbers(&optimized, &values).expect("all parameters have values");
+    let numbers: Vec<Vec<f32>> =
+        numbers.iter().map(|numbers| numbers.iter().map(|&number| number as f32).collect()).collect();
+    let rows = random_rows(circuit, seed, batch, 0.2);
+
+    let device = Emulated(Emulator::new(&plan, None, sizes).expect("there is a processor"));
+    let code = device.0.code();
+    let mut forward = Forward::new(device, plan.clone(), &code, &pack(&plan, &numbers)).expect("the plan is in order");
+    let found = forward.forward(&evidence(circuit, &rows), batch).expect("the kernels run");
+    assert_eq!(mismatch(&found, &value(circuit, &values, &rows), TOLERANCE), None, "likelihoods, batch {batch}");
+
+    let device = Emulated(Emulator::new(&plan, Some(&flow_plan), sizes).expect("there is a processor"));
+    let code = device.0.code();
+    let packed = pack_all(&flow_plan.packs, flow_plan.packed_chunks as usize * CHUNK, &optimized.parameters, &numbers);
+    let mut training = Training::new(device, flow_plan, plan, &code, limit).expect("the plan is in order");
+    training.set_packed(&packed).expect("the parameters fit");
+    let expected = flows(&optimized, &values, &rows).expect("the circuit has all of its parameters");
+    let found = training.gather(&evidence(circuit, &rows), batch, batch).expect("the kernels run");
+    assert_eq!(mismatch(&found, &expected.log_likelihoods, TOLERANCE), None, "with flows, batch {batch}");
+    let taken = training.take(&numbers).expect("there are flows");
+    assert_flows(&optimized, &taken, &expected.parameters, "in one batch");
+    let (first, second) = rows.split_at(batch / 2);
+    for half in [first, second] {
+        training.gather(&evidence(circuit, half), half.len(), batch).expect("the kernels run");
+    }
+    let taken = training.take(&numbers).expect("there are flows");
+    assert_flows(&optimized, &taken, &expected.parameters, "in two batches");
+}
+
+/// Calls `act` with `count` values of a strategy, the same on every run.
+fn for_each_case<T>(count: usize, strategy: impl Strategy<Value = T>, act: impl Fn(T)) {
+    let config = proptest::test_runner::Config { rng_seed: RngSeed::Fixed(79), ..Default::default() };
+    let mut runner = TestRunner::new(config);
+    for _ in 0..count {
+        act(strategy.new_tree(&mut runner).expect("a case is made").current());
+    }
+}
+
+// COVERS: targets.kernels, targets.flows
+#[test]
+fn random_circuits() {
+    for_each_case(6, recipes(), |recipe| {
+        let circuit = random_circuit(&recipe);
+        let values = parameters(&circuit, recipe.seed, recipe.zeros);
+        let sizes = if recipe.seed.is_multiple_of(2) { SMALL } else { WIDE };
+        assert_matches(&circuit, &values, recipe.seed, 5, sizes, PLENTY);
+    });
+}
+
+#[test]
+fn random_chains() {
+    for_each_case(3, (recipes(), 3..20usize, 1..3usize), |(recipe, steps, per_step)| {
+        let circuit = random_chain(&recipe, steps, per_step);
+        let values = parameters(&circuit, recipe.seed, recipe.zeros);
+        assert_matches(&circuit, &values, recipe.seed, 3, SMALL, PLENTY);
+    });
+    for_each_case(2, (recipes(), 3..20usize, 2..4usize), |(recipe, steps, count)| {
+        let circuit = several_chains(&recipe, steps, count);
+        let values = parameters(&circuit, recipe.seed, recipe.zeros);
+        assert_matches(&circuit, &values, recipe.seed, 3, SMALL, PLENTY);
+    });
+}
+
+#[test]
+fn hidden_markov_models() {
+    for (states, steps, values, monarch, sizes) in
+        [(9, 12, 7, vec![], WIDE), (24, 9, 3, vec![2, 3, 4], SMALL), (20, 20, 40, vec![4, 5], SMALL)]
+    {
+        let circuit = hmm(&Hmm { steps, states, values, monarch });
+        assert_matches(&circuit, &random_values(&circuit, 6), 6, 9, sizes, PLENTY);
+    }
+}
+
+/// Little memory: the values of a chain are computed again, segment by segment, with carries that are rescaled.
+#[test]
+fn segments_change_nothing() {
+    let circuit = hmm(&Hmm { steps: 40, states: 6, values: 3, monarch: vec![2, 3] });
+    // Room for 16 iterations of the 39.
+    let limit = 6 * 100 * 4 * 8;
+    assert_matches(&circuit, &random_values(&circuit, 8), 8, 3, SMALL, limit);
+}
+
+/// Weights that are tiny where the inputs are large: ratios would overflow, so flows and counts are computed one weight at a time.
+#[test]
+fn underflow_is_computed_one_weight_at_a_time() {
+    let circuit = hmm(&Hmm { steps: 6, states: 6, values: 5, monarch: vec![] });
+    let mut values = random_values(&circuit, 3);
+    let mut table = values.get("emission").expect("there are emissions").to_vec();
+    table.iter_mut().enumerate().for_each(|(index, number)| *number -= 120.0 * (index / 5) as f64);
+    values.insert("emission", table);
+    let mut weights = values.get("transition").expect("there is a transition").to_vec();
+    for row in weights.chunks_mut(6).skip(3) {
+        row[0] = 0.0;
+        row[1] = 1e-35;
+    }
+    values.insert("transition", weights);
+    assert_matches(&circuit, &values, 4, 3, SMALL, PLENTY);
+}

@@ -1,0 +1,78 @@
+//! Training's source of flows: see [`danaus_runtime::training`].
+
+use crate::device::Device;
+use crate::error::GpuError;
+use crate::training::Training;
+use danaus_artifact::flow_plan::FlowPlan;
+use danaus_artifact::gpu::GpuCode;
+use danaus_artifact::pack::pack_all;
+use danaus_artifact::plan::{CHUNK, Plan};
+use danaus_runtime::data::Rows;
+use danaus_runtime::evaluation::Evaluation;
+use danaus_runtime::training::{FlowSource, Likelihood};
+use std::sync::Arc;
+
+/// A circuit that computes flows on a device.
+pub struct GpuFlows<D: Device> {
+    signature: Arc<Plan>,
+    plan: Arc<FlowPlan>,
+    training: Training<D>,
+    values: Vec<Vec<f32>>,
+    batch: usize,
+}
+
+impl<D: Device> GpuFlows<D> {
+    /// Puts a circuit on a device. `batch` is how many rows are computed at a time; activations take at most `limit` bytes.
+    pub fn open(
+        device: D,
+        signature: Arc<Plan>,
+        plan: Arc<FlowPlan>,
+        code: &GpuCode,
+        batch: usize,
+        limit: u64,
+    ) -> Result<GpuFlows<D>, GpuError> {
+        let training = Training::new(device, plan.clone(), signature.clone(), code, limit)?;
+        Ok(GpuFlows { signature, plan, training, values: Vec::new(), batch: batch.max(1) })
+    }
+}
+
+impl<D: Device> FlowSource for GpuFlows<D> {
+    type Error = GpuError;
+
+    fn plan(&self) -> &Plan {
+        &self.signature
+    }
+
+    fn set_parameters(&mut self, values: &[Vec<f32>]) -> Result<(), GpuError> {
+        let length = self.plan.packed_chunks as usize * CHUNK;
+        self.training.set_packed(&pack_all(&self.plan.packs, length, &self.signature.parameters, values))?;
+        self.values = values.to_vec();
+        Ok(())
+    }
+
+    fn gather(&mut self, evidence: &[u32], rows: usize) -> Result<Vec<f64>, GpuError> {
+        let mut values = Vec::with_capacity(rows);
+        for first in (0..rows).step_by(self.batch) {
+            let count = self.batch.min(rows - first);
+            let part: Vec<u32> =
+                evidence.chunks_exact(rows).flat_map(|row| &row[first..first + count]).copied().collect();
+            values.extend(self.training.gather(&part, count, self.batch)?);
+        }
+        Ok(values)
+    }
+
+    fn take(&mut self) -> Result<Vec<Vec<f64>>, GpuError> {
+        self.training.take(&self.values)
+    }
+}
+
+/// Nobody: for training without validation data.
+pub enum NoJudge {}
+
+impl Likelihood for NoJudge {
+    type Error = GpuError;
+
+    fn evaluate(&mut self, _values: &[Vec<f32>], _rows: &dyn Rows) -> Result<Evaluation, GpuError> {
+        match *self {}
+    }
+}

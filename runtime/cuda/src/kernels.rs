@@ -1,0 +1,131 @@
+//! The kernels of a code, loaded on a device, and how they are launched.
+
+use crate::device::Device;
+use crate::error::GpuError;
+use danaus_artifact::gpu::{Buffer, GpuCode, GpuKernel, Role, Scalar};
+
+/// A buffer and how many elements it has.
+pub type Sized<'b, D> = (&'b <D as Device>::Buffer, u32);
+
+/// Kernels on a device.
+pub struct Kernels<D: Device> {
+    loaded: Vec<(GpuKernel, D::Kernel)>,
+}
+
+/// One launch.
+pub struct Ask<'a, D: Device> {
+    /// The kernel.
+    pub role: Role,
+    /// Members, or groups of members, that are computed.
+    pub items: u32,
+    /// Vectors of samples in a row.
+    pub vectors: u32,
+    /// The numbers it is handed, but the vectors.
+    pub number: &'a dyn Fn(Scalar) -> u32,
+    /// The buffers, if there are such.
+    pub buffer: &'a dyn Fn(Buffer) -> Option<Sized<'a, D>>,
+}
+
+impl<D: Device> Kernels<D> {
+    /// Loads all kernels whose role is `wanted`.
+    pub fn load(device: &mut D, code: &GpuCode, wanted: impl Fn(Role) -> bool) -> Result<Kernels<D>, GpuError> {
+        let mut loaded = Vec::with_capacity(code.kernels.len());
+        for kernel in code.kernels.iter().filter(|kernel| wanted(kernel.role)) {
+            let on_device = device.load(kernel)?;
+            // The image has done its duty.
+            loaded.push((GpuKernel { image: Vec::new(), ..kernel.clone() }, on_device));
+        }
+        Ok(Kernels { loaded })
+    }
+
+    /// Whether there is a kernel for a role.
+    pub fn has(&self, role: Role) -> bool {
+        self.loaded.iter().any(|(kernel, _)| kernel.role == role)
+    }
+
+    /// Every one of these roles must have a kernel.
+    pub fn require(&self, mut roles: impl Iterator<Item = Role>) -> Result<(), GpuError> {
+        roles.find(|role| !self.has(*role)).map_or(Ok(()), |role| Err(GpuError::MissingKernel(role)))
+    }
+
+    /// Queues one launch.
+    ///
+    /// # Safety
+    /// The numbers and buffers must be those of a plan that has been checked.
+    pub unsafe fn launch(&self, device: &mut D, ask: &Ask<'_, D>) -> Result<(), GpuError> {
+        let missing = || GpuError::MissingKernel(ask.role);
+        let (kernel, loaded) = self.loaded.iter().find(|(kernel, _)| kernel.role == ask.role).ok_or_else(missing)?;
+        let cubes = kernel.grid.cubes(ask.items.into(), ask.vectors.into());
+        let most = i32::MAX as u64;
+        if cubes > most {
+            return Err(GpuError::TooLarge { what: "the grid of a launch", found: cubes, most });
+        }
+        let number = |&scalar: &Scalar| if scalar == Scalar::Vectors { ask.vectors } else { (ask.number)(scalar) };
+        let scalars: Vec<u32> = kernel.scalars.iter().map(number).collect();
+        let buffer = |&buffer: &Buffer| (ask.buffer)(buffer).ok_or_else(missing);
+        let buffers = kernel.buffers.iter().map(buffer).collect::<Result<Vec<Sized<'_, D>>, GpuError>>()?;
+        // SAFETY: the caller's promise.
+        unsafe { device.launch(loaded, cubes as u32, &scalars, &buffers) }
+    }
+}
+
+/// A number of elements as kernels count them.
+pub fn length(elements: u64, what: &'static str) -> Result<u32, GpuError> {
+    u32::try_from(elements).map_err(|_| GpuError::TooLarge { what, found: elements, most: u32::MAX.into() })
+}
+
+/// A buffer of so many elements of `size` bytes.
+pub fn taken<D: Device>(
+    device: &mut D,
+    elements: u64,
+    size: u64,
+    what: &'static str,
+) -> Result<(D::Buffer, u32), GpuError> {
+    let length = length(elements, what)?;
+    // A device gives no empty buffers.
+    Ok((device.allocate((elements * size).max(size), what)?, length))
+}
+
+/// A buffer that holds words of 4 bytes.
+pub fn uploaded<D: Device>(
+    device: &mut D,
+    words: impl Iterator<Item = [u8; 4]>,
+    what: &'static str,
+) -> Result<(D::Buffer, u32), GpuError> {
+    let bytes: Vec<u8> = words.flatten().collect();
+    let mut buffer = taken(device, bytes.len() as u64 / 4, 4, what)?;
+    device.upload(&mut buffer.0, &bytes)?;
+    Ok(buffer)
+}
+
+/// Evidence `[variables][batch]` with rows of `samples` samples; those that fill it up miss every value.
+pub fn padded(evidence: &[u32], batch: usize, samples: usize, values: &[u32]) -> Vec<u8> {
+    let mut all = Vec::with_capacity(4 * values.len() * samples);
+    for (indices, &values) in evidence.chunks_exact(batch.max(1)).zip(values) {
+        let row = indices.iter().copied().chain(std::iter::repeat_n(values, samples - batch));
+        all.extend(row.flat_map(u32::to_le_bytes));
+    }
+    all
+}
+
+/// Refuses evidence of another size, or with indices that are not of values.
+pub fn check_evidence(evidence: &[u32], batch: usize, values: &[u32]) -> Result<(), GpuError> {
+    if evidence.len() != values.len() * batch {
+        let (variables, found) = (values.len(), evidence.len());
+        let message = format!("expected {variables} variables by {batch} samples, found {found} numbers");
+        return Err(GpuError::Evidence(message));
+    }
+    for (row, (indices, &values)) in evidence.chunks_exact(batch.max(1)).zip(values).enumerate() {
+        if let Some(index) = indices.iter().find(|&&index| index > values) {
+            return Err(GpuError::Evidence(format!(
+                "row {row} is of a variable of {values} values, but one of its indices is {index}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Numbers in double precision.
+pub fn doubles(bytes: &[u8]) -> impl Iterator<Item = f64> + '_ {
+    bytes.chunks_exact(8).map(|number| f64::from_le_bytes(number.try_into().expect("8 bytes were taken")))
+}
