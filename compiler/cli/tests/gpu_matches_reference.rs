@@ -10,6 +10,7 @@ mod device;
 use common::hmm::{Hmm, hmm};
 use common::random_circuit::{random_chain, random_circuit, recipes, several_chains};
 use common::{mismatch, parameters, random_rows, value};
+use danaus_artifact::flow_plan::{FlowPlan, Word};
 use danaus_artifact::pack::{pack, pack_all};
 use danaus_artifact::plan::CHUNK;
 use danaus_artifact::signature::ParameterShape;
@@ -17,7 +18,7 @@ use danaus_compiler::circuit::{Circuit, Module};
 use danaus_compiler::passes::{DumpRequest, PassContext, run};
 use danaus_compiler::plan::{PlanOptions, flow, lower};
 use danaus_compiler::reference::{ParameterValues, Row, domains, flows, parameter_numbers, random_values};
-use danaus_cuda::{Forward, Training};
+use danaus_cuda::{Forward, GpuError, Training};
 use danaus_kernels::gpu::{Emulator, Sizes};
 use device::{Emulated, SMALL, WIDE};
 use proptest::prelude::Strategy;
@@ -174,4 +175,51 @@ fn underflow_is_computed_one_weight_at_a_time() {
     }
     values.insert("transition", weights);
     assert_matches(&circuit, &values, 4, 3, SMALL, PLENTY);
+}
+
+/// A row or an offset beyond the buffers is found before anything runs, in whichever launch it stands.
+// COVERS: targets.walk
+#[test]
+fn damaged_flow_plans_are_refused() {
+    let circuit = hmm(&Hmm { steps: 5, states: 6, values: 3, monarch: vec![2, 3] });
+    let module = Module { circuits: vec![circuit.clone()], product: None };
+    let optimized = run(module, &PassContext::default(), &DumpRequest::default()).expect("the passes run");
+    let optimized = &optimized.module.circuits[0];
+    let signature = Arc::new(lower(optimized, &PlanOptions::default()));
+    let whole = flow::lower(optimized, &PlanOptions::default());
+    let refused = |change: &dyn Fn(&mut FlowPlan)| {
+        let mut plan = whole.clone();
+        change(&mut plan);
+        let emulator = Emulator::new(&signature, Some(&plan), SMALL).expect("there is a processor");
+        let code = emulator.code();
+        let mut training = Training::new(Emulated(emulator), Arc::new(plan), signature.clone(), &code, PLENTY)?;
+        training.gather(&[0; 5], 1, 1).map(|_| ())
+    };
+    let launches = whole.loops[0].forward.len() + whole.loops[0].backward.len();
+    let mut changed = 0;
+    for launch in 0..launches {
+        let body = &whole.loops[0];
+        let words = &body.forward.iter().chain(&body.backward).nth(launch).expect("there are so many").words;
+        for (at, &word) in words.iter().enumerate() {
+            let far = match word {
+                Word::Value(_) => continue,
+                Word::Fixed(_) => Word::Fixed(1 << 30),
+                Word::Frame(_) => Word::Frame(1 << 30),
+                Word::Carry(_) => Word::Carry(1 << 30),
+                Word::RootFlow(_) => Word::RootFlow(1 << 30),
+                Word::CarryFlow(_) => Word::CarryFlow(1 << 30),
+                Word::Variable(_, stride) => Word::Variable(1 << 30, stride),
+            };
+            let error = refused(&|plan| {
+                let body = &mut plan.loops[0];
+                let all = body.forward.iter_mut().chain(&mut body.backward);
+                all.into_iter().nth(launch).expect("there are so many").words[at] = far;
+            });
+            assert!(matches!(error, Err(GpuError::Plan(_))), "launch {launch}, word {at}: {error:?}");
+            changed += 1;
+        }
+    }
+    assert!(changed > 10, "{changed}");
+    let error = refused(&|plan| plan.root = 1 << 30).unwrap_err().to_string();
+    assert!(error.starts_with("the flow plan is not valid: 1 rows from row"), "{error}");
 }

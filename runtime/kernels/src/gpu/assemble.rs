@@ -1,8 +1,8 @@
 //! From PTX to machine code: runs `ptxas`, which comes with the CUDA toolkit and as a package of its own.
 
+use crate::gpu::compile::CUBES;
 use danaus_artifact::gpu::{Format, GpuCode, GpuKernel, Resources};
 use rayon::prelude::*;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use thiserror::Error;
@@ -78,30 +78,39 @@ impl Assembler {
         AssemblerError::Broken { path: self.path.clone(), reason: error.to_string() }
     }
 
-    /// Machine code of one kernel, and what it uses.
+    /// Machine code of one kernel, and what it uses. What spills to make room for several cubes is made again with room for one.
     fn run(&self, kernel: &GpuKernel, architecture: &str) -> Result<GpuKernel, AssemblerError> {
+        let text = String::from_utf8_lossy(kernel.image.strip_suffix(&[0]).unwrap_or(&kernel.image));
+        let (image, resources) = self.assemble(&text, architecture)?;
+        if resources.spill_stores == 0 && resources.spill_loads == 0 {
+            return Ok(GpuKernel { image, resources: Some(resources), ..kernel.clone() });
+        }
+        let line = |line: &str| if line.starts_with(CUBES) { format!("{CUBES} 1\n") } else { format!("{line}\n") };
+        let (image, resources) = self.assemble(&text.lines().map(line).collect::<String>(), architecture)?;
+        Ok(GpuKernel { image, resources: Some(resources), ..kernel.clone() })
+    }
+
+    /// Machine code of one text, and what it uses.
+    fn assemble(&self, text: &str, architecture: &str) -> Result<(Vec<u8>, Resources), AssemblerError> {
         let folder = tempfile::tempdir().map_err(|error| self.broken(&error))?;
         let (source, target) = (folder.path().join("kernel.ptx"), folder.path().join("kernel.cubin"));
-        let text = kernel.image.strip_suffix(&[0]).unwrap_or(&kernel.image);
-        let mut file = std::fs::File::create(&source).map_err(|error| self.broken(&error))?;
-        file.write_all(text).map_err(|error| self.broken(&error))?;
+        std::fs::write(&source, text).map_err(|error| self.broken(&error))?;
         let output = Command::new(&self.path)
             .args(["-v", "-O3", &format!("-arch={architecture}"), "-o"])
             .args([&target, &source])
             .output()
             .map_err(|error| self.broken(&error))?;
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        let refused = |said: &str| AssemblerError::Refused {
+        let refused = || AssemblerError::Refused {
             path: self.path.clone(),
             architecture: architecture.to_string(),
             said: said.trim().to_string(),
         };
         if !output.status.success() {
-            return Err(refused(&said));
+            return Err(refused());
         }
         let image = std::fs::read(&target).map_err(|error| self.broken(&error))?;
-        let resources = resources(&said).ok_or_else(|| refused(&said))?;
-        Ok(GpuKernel { image, resources: Some(resources), ..kernel.clone() })
+        Ok((image, resources(&said).ok_or_else(refused)?))
     }
 }
 

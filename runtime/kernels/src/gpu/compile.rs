@@ -23,6 +23,9 @@ use std::sync::Arc;
 /// The oldest compute capability that the code is for, times ten.
 pub const ARCHITECTURE: u32 = 80;
 
+/// The directive of how many cubes shall fit a multiprocessor.
+pub const CUBES: &str = ".minnctapersm";
+
 /// Units that a multiprocessor shall have room for, a quarter of all: otherwise the assembler spills to make room for more, or takes so many registers
 /// that there is room for too few.
 const AT_WORK: u32 = 512;
@@ -86,7 +89,7 @@ fn text(module: &NvptxModule, units: u32) -> Vec<u8> {
         lines.push_str(line);
         lines.push('\n');
         if line.starts_with(".reqntid") {
-            lines.push_str(&format!(".minnctapersm {}\n", (AT_WORK / units).max(1)));
+            lines.push_str(&format!("{CUBES} {}\n", (AT_WORK / units).max(1)));
         }
     }
     lines.push('\0');
