@@ -26,7 +26,7 @@ MODELS = [
     ("dense 512", "hmm.pc", {"H": 512}, 3),
     ("Monarch 16x16", "monarch_hmm.pc", {"A": 16, "B": 16}, 10),
     ("Monarch 32x32", "monarch_hmm.pc", {"A": 32, "B": 32}, 6),
-    ("Monarch 64x64", "monarch_hmm.pc", {"A": 64, "B": 64}, 2),
+    ("Monarch 64x64", "monarch_hmm.pc", {"A": 64, "B": 64}, 8),
 ]
 # The two factors of the product, each trained like a model, and the product that starts from them.
 FACTORS = [("factor 1", "hmm.pc", {"H": 32}, 6, 1), ("factor 2", "hmm.pc", {"H": 32}, 6, 2)]

@@ -1,6 +1,7 @@
 //! Takes out of an output what may differ between machines: the scratch folder, masked numbers, last digits.
 
-/// Replaces every number that follows one of `words` by `_`: `"seconds": 0.12` becomes `"seconds": _`.
+/// Replaces every number that follows one of `words` by `_`: `"seconds": 0.12` becomes `"seconds": _`. A time in minutes or hours, as a
+/// busy machine has it, becomes one in seconds.
 pub fn mask(text: &str, words: &[String]) -> String {
     let mut text = text.to_string();
     for word in words {
@@ -16,11 +17,21 @@ pub fn mask(text: &str, words: &[String]) -> String {
                 out.push('_');
             }
             rest = &after[start + length..];
+            if let Some(after) = after_minutes(rest).filter(|_| length > 0) {
+                out.push_str(" s");
+                rest = after;
+            }
         }
         out.push_str(rest);
         text = out;
     }
     text
+}
+
+/// What follows ` min`, or ` h 5 min`, at the start of `text`.
+fn after_minutes(text: &str) -> Option<&str> {
+    let hours = text.strip_prefix(" h ").map(|after| &after[number_length(after)..]);
+    hours.unwrap_or(text).strip_prefix(" min")
 }
 
 /// Rounds every number with a fractional part or an exponent to `digits` significant digits. What is below
