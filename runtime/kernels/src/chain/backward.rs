@@ -286,7 +286,8 @@ fn transpose<N: Size>(
 
 /// Flows and counts of one block.
 #[cube]
-#[allow(clippy::too_many_arguments)]
+// One condition is decided when the kernel is compiled, the other when it runs.
+#[allow(clippy::too_many_arguments, clippy::collapsible_if)]
 fn block_flows<N: Size>(
     states: &[Vector<f32, N>],
     deltas: &mut [f32],
