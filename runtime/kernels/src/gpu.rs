@@ -13,7 +13,7 @@
 //! the inputs of few outputs among all units and adds up what each has. What underflows is computed [again](exact).
 //!
 //! Reading order: [`spot`], [`layers`] (what needs no sums), [`exact`], [`stage`], [`narrow`], [`offsets`] (between iterations); for training [`flow_layers`], [`flow_sums`] and [`flow_counts`];
-//! [`schedule`] (sizes), [`kernel`] (the list of all), [`compile`] (to PTX), [`assemble`] (to machine code), [`emulate`] (for tests).
+//! [`schedule`] (sizes), [`kernel`] (the list of all), [`mod@compile`] (to PTX), [`mod@assemble`] (to machine code), [`emulate`] (for tests).
 //!
 //! **Invariant.** Every unit of a cube meets every barrier, and no two units write the same number.
 

@@ -21,7 +21,7 @@ pub struct Runs {
     pub blocks: usize,
     /// Units of a block.
     pub units: usize,
-    /// How the units of a block are permuted; see [`stored_row()`].
+    /// How the units of a block are permuted; see [`stored_row`](crate::stage::stored_row()).
     pub rows: usize,
     /// Units of a run.
     pub tile: usize,

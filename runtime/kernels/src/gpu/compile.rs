@@ -1,7 +1,7 @@
 //! From kernels to PTX, without a device and without a driver.
 //!
 //! The code is for [`ARCHITECTURE`] and everything after it: the kernels use nothing that only later devices have, so one text serves all, and
-//! [`assemble`](crate::gpu::assemble) makes machine code of it for each. Its version is one that drivers from CUDA 12.0 on know.
+//! [`assemble`](mod@crate::gpu::assemble) makes machine code of it for each. Its version is one that drivers from CUDA 12.0 on know.
 
 use crate::error::KernelError;
 use crate::gpu::schedule::{SHARED, Scheduled, Sizes, all_kernels};
