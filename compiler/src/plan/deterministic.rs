@@ -7,7 +7,7 @@
 //! sees to it that the zeros are still there. "No" means that it is not known.
 
 use crate::circuit::{
-    Circuit, Init, LayerGraph, Member, Op, Operand, ParamId, ParameterShape, PartRef, Stage, SumKind,
+    Circuit, Init, LayerGraph, LayerId, Member, Op, Operand, ParamId, ParameterShape, PartRef, Stage, SumKind,
 };
 use crate::plan::shapes::{plain_stage, weight};
 use std::collections::BTreeMap;
@@ -28,20 +28,32 @@ pub fn is_deterministic(circuit: &Circuit) -> bool {
 struct Known<'a> {
     circuit: &'a Circuit,
     /// `[layer][member][unit]`
-    supports: Vec<Vec<Vec<Support>>>,
+    supports: Vec<Option<Vec<Vec<Support>>>>,
     work: usize,
 }
 
 impl<'a> Known<'a> {
-    /// None as soon as something is not known.
+    /// None as soon as something is not known. Sums come first, for it is they that may not be: what only later layers read is looked
+    /// at when those are.
     fn graph(&mut self, graph: &LayerGraph) -> Option<()> {
-        for (_, layer) in graph.layers() {
-            let mut members = Vec::with_capacity(layer.members.len());
-            for member in &layer.members {
-                members.push(self.member(&layer.op, member)?);
-            }
-            self.supports.push(members);
+        self.supports = vec![None; graph.layers().len()];
+        let sums = graph.layers().filter(|(_, layer)| matches!(layer.op, Op::Sum(_) | Op::Stage(_)));
+        sums.chain(graph.layers()).try_for_each(|(id, _)| self.layer(graph, id))
+    }
+
+    /// The layer after all that it reads. All sums below it are known, so it is as deep as there are layers in a row that are none.
+    fn layer(&mut self, graph: &LayerGraph, id: LayerId) -> Option<()> {
+        if self.supports[id.0 as usize].is_some() {
+            return Some(());
         }
+        let layer = graph.layer(id);
+        for operand in layer.members.iter().flat_map(|member| &member.operands) {
+            if let Operand::Part(part) = operand {
+                self.layer(graph, part.layer)?;
+            }
+        }
+        let members: Option<Vec<_>> = layer.members.iter().map(|member| self.member(&layer.op, member)).collect();
+        self.supports[id.0 as usize] = Some(members?);
         Some(())
     }
 
@@ -92,7 +104,9 @@ impl<'a> Known<'a> {
 
     fn operand(&mut self, operand: &Operand) -> Option<Vec<Support>> {
         match operand {
-            &Operand::Part(PartRef { layer, part }) => Some(self.supports[layer.0 as usize][part as usize].clone()),
+            &Operand::Part(PartRef { layer, part }) => {
+                self.supports[layer.0 as usize].as_ref().map(|members| members[part as usize].clone())
+            }
             Operand::Input(input) => {
                 let width = self.circuit.operand_width(&self.circuit.graph, *operand);
                 self.spend(width)?;
