@@ -73,10 +73,6 @@ pub struct GpuKernel {
 pub enum Role {
     /// A kernel of the plan, by its index.
     Layer(u32),
-    /// Takes the maximum out of a carry: see [`Loop::rescale`](crate::plan::Loop::rescale).
-    Rescale,
-    /// Adds the offsets back to a carry.
-    Restore,
     /// The root's values in double precision.
     Result,
     /// The same, with the offsets added.
@@ -87,14 +83,14 @@ pub enum Role {
     Counts(u32),
     /// The flow of the root.
     Seed,
-    /// Copies a carry.
+    /// Copies a carry, or rescales it where it is: see [`Loop::rescale`](crate::plan::Loop::rescale).
     Carry {
         /// Whether its maximum is taken out.
         rescales: bool,
         /// Whether the maximum is added to the offsets.
         wanted: bool,
     },
-    /// Copies the last carry of a loop to its result.
+    /// Copies the last carry of a loop to its result, or leaves it where it is.
     Leave {
         /// Whether the offsets are added to it.
         with_offsets: bool,

@@ -7,6 +7,11 @@ use danaus_artifact::gpu::{Buffer, GpuCode, GpuKernel, Role, Scalar};
 /// A buffer and how many elements it has.
 pub type Sized<'b, D> = (&'b <D as Device>::Buffer, u32);
 
+/// A buffer and its length, as launches take them.
+pub fn sized<B>((buffer, length): &(B, u32)) -> (&B, u32) {
+    (buffer, *length)
+}
+
 /// Kernels on a device.
 pub struct Kernels<D: Device> {
     loaded: Vec<(GpuKernel, D::Kernel)>,
@@ -98,16 +103,6 @@ pub fn uploaded<D: Device>(
     Ok(buffer)
 }
 
-/// Evidence `[variables][batch]` with rows of `samples` samples; those that fill it up miss every value.
-pub fn padded(evidence: &[u32], batch: usize, samples: usize, values: &[u32]) -> Vec<u8> {
-    let mut all = Vec::with_capacity(4 * values.len() * samples);
-    for (indices, &values) in evidence.chunks_exact(batch.max(1)).zip(values) {
-        let row = indices.iter().copied().chain(std::iter::repeat_n(values, samples - batch));
-        all.extend(row.flat_map(u32::to_le_bytes));
-    }
-    all
-}
-
 /// Refuses evidence of another size, or with indices that are not of values.
 pub fn check_evidence(evidence: &[u32], batch: usize, values: &[u32]) -> Result<(), GpuError> {
     if evidence.len() != values.len() * batch {
@@ -123,9 +118,4 @@ pub fn check_evidence(evidence: &[u32], batch: usize, values: &[u32]) -> Result<
         }
     }
     Ok(())
-}
-
-/// Numbers in double precision.
-pub fn doubles(bytes: &[u8]) -> impl Iterator<Item = f64> + '_ {
-    bytes.chunks_exact(8).map(|number| f64::from_le_bytes(number.try_into().expect("8 bytes were taken")))
 }

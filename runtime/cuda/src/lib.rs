@@ -1,13 +1,14 @@
 //! Runs compiled circuits on GPUs of NVIDIA, with nothing but their driver: no CubeCL, no LLVM, no toolkit.
 //!
 //! The code comes from the artifact, where [`danaus_artifact::gpu`] describes it. Reading order: [`device`] (what is asked of a
-//! device), [`kernels`] (how launches are made), [`forward`] (the walk over the plan), [`score`]
+//! device), [`kernels`] (how launches are made), [`batch`] (buffers, and launches that are recorded), [`forward`] (the walk over the plan), [`score`]
 //! (all rows of some data), [`mod@check`] and [`training`] (the flow plan, walked up and down), [`flows`] (for the training loop of the runtime), [`driver`] (a device through the driver of CUDA),
 //! [`choice`] (which of an artifact's codes a device can use), [`error`].
 //!
 //! **Invariant.** The walk knows nothing of the driver: tests have it walk over devices that only write down what they are asked,
 //! or that compute on the processor.
 
+pub mod batch;
 pub mod check;
 pub mod choice;
 pub mod device;

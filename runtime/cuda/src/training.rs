@@ -6,10 +6,11 @@
 //! a batch and added up in double precision here. How many iterations of loops have their values in memory at a time is
 //! what the [plan](danaus_artifact::flow_plan) says for the memory there is.
 
+use crate::batch::{Batch, Recorded, rows, values_of};
 use crate::check::check;
 use crate::device::Device;
 use crate::error::GpuError;
-use crate::kernels::{Ask, Kernels, check_evidence, doubles, padded, taken, uploaded};
+use crate::kernels::{Ask, Kernels, check_evidence, sized, taken, uploaded};
 use danaus_artifact::flow_layout::{FlowLayout, Placed};
 use danaus_artifact::flow_plan::{FlowKernel, FlowPlan, FlowStep, Segments};
 use danaus_artifact::gpu::{Buffer, GpuCode, Role, Scalar};
@@ -24,8 +25,8 @@ pub struct Training<D: Device> {
     signature: Arc<Plan>,
     device: D,
     kernels: Kernels<D>,
-    lanes: usize,
-    samples: usize,
+    /// Samples in a vector, and in a tile.
+    tile: [usize; 2],
     packed: (D::Buffer, u32),
     counts: (D::Buffer, u32),
     /// Counts of earlier batches.
@@ -40,18 +41,12 @@ pub struct Training<D: Device> {
 
 /// The buffers for one size of batch.
 struct Session<D: Device> {
-    batch: usize,
-    /// Vectors in a row.
-    vectors: usize,
+    batch: Batch<D>,
     segments: Segments,
     layout: FlowLayout,
     tables: (D::Buffer, u32),
-    arena: (D::Buffer, u32),
-    evidence: (D::Buffer, u32),
     weights: (D::Buffer, u32),
-    offsets: (D::Buffer, u32),
-    result: (D::Buffer, u32),
-    recording: Option<D::Recording>,
+    recorded: Recorded<D>,
 }
 
 impl<D: Device> Training<D> {
@@ -64,22 +59,20 @@ impl<D: Device> Training<D> {
         code: &GpuCode,
         limit: u64,
     ) -> Result<Training<D>, GpuError> {
-        let is_ours = |role: Role| !matches!(role, Role::Layer(_) | Role::Rescale | Role::Restore);
+        let is_ours = |role: Role| !matches!(role, Role::Layer(_));
         let kernels = Kernels::load(&mut device, code, is_ours)?;
         kernels.require(plan.kernels.iter().enumerate().flat_map(|(index, kernel)| roles(index as u32, kernel)))?;
         let count = plan.count_chunks as usize * CHUNK;
         let mut counts = taken(&mut device, count as u64, 4, "the flows of the parameters")?;
         device.clear(&mut counts.0)?;
         let packed = taken(&mut device, plan.packed_chunks as u64 * CHUNK as u64, 4, "the parameters")?;
-        let arrays = signature.variables.iter();
-        let values = arrays.flat_map(|array| vec![array.domain.size() as u32; array.len()]).collect();
+        let values = values_of(&signature.variables);
         Ok(Training {
             plan,
             signature,
             device,
             kernels,
-            lanes: code.lanes as usize,
-            samples: code.samples as usize,
+            tile: [code.lanes, code.samples].map(|size| size as usize),
             packed,
             counts,
             sums: vec![0.0; count],
@@ -109,14 +102,10 @@ impl<D: Device> Training<D> {
         let bytes: Vec<u8> = packed.iter().flat_map(|number| number.to_le_bytes()).collect();
         self.device.upload(&mut self.packed.0, &bytes)?;
         // A device may have given the copy another place.
-        self.forget_recording();
-        Ok(())
-    }
-
-    fn forget_recording(&mut self) {
         if let Some(session) = &mut self.session {
-            session.recording = None;
+            session.recorded.forget();
         }
+        Ok(())
     }
 
     /// Log-likelihoods of `rows` rows, and their flows, which are added to the counts. `evidence` is `[variables][rows]`. `batch` is the
@@ -160,18 +149,16 @@ impl<D: Device> Training<D> {
 
     /// Makes the buffers for a batch.
     fn prepare(&mut self, batch: usize) -> Result<(), GpuError> {
-        if self.session.as_ref().is_some_and(|session| session.batch == batch) {
+        if self.session.as_ref().is_some_and(|session| session.batch.rows == batch) {
             return Ok(());
         }
         self.session = None;
-        let samples = batch.next_multiple_of(self.samples) as u64;
-        let (vectors, lanes) = (samples / self.lanes as u64, self.lanes as u64);
+        let samples = batch.next_multiple_of(self.tile[1]) as u64;
         let [free, total] = self.device.memory()?.unwrap_or([u64::MAX; 2]);
         // Evidence, tables and the driver want some of it too.
         let available = self.limit.min(free / 16 * 15);
-        let what = "the activations";
         let segments = self.plan.segments(available / (4 * samples)).map_err(|rows| GpuError::Memory {
-            what,
+            what: "the activations",
             needed: rows * 4 * samples,
             free: available,
             total: total.min(self.limit),
@@ -179,49 +166,32 @@ impl<D: Device> Training<D> {
         let damaged = |reason: String| GpuError::Plan(reason);
         let layout = FlowLayout::new(&self.plan, &segments).map_err(|error| damaged(error.to_string()))?;
         check(&self.plan, &layout, &self.values).map_err(damaged)?;
-        let device = &mut self.device;
+        let (device, lanes) = (&mut self.device, self.tile[0] as u64);
         let words = layout.tables.iter().map(|word| word.to_le_bytes());
+        let batch = Batch::new(device, batch, self.tile, layout.rows, self.values.len())?;
         let session = Session {
-            batch,
-            vectors: vectors as usize,
             tables: uploaded(device, words, "the plan's tables")?,
-            arena: taken(device, u64::from(layout.rows) * vectors, 4 * lanes, what)?,
-            evidence: taken(device, self.values.len() as u64 * samples, 4, "the evidence")?,
-            weights: taken(device, vectors, 4 * lanes, "the weights of rows")?,
-            offsets: taken(device, vectors, 8 * lanes, "the offsets")?,
-            result: taken(device, vectors, 8 * lanes, "the results")?,
+            weights: taken(device, batch.samples as u64 / lanes, 4 * lanes, "the weights of rows")?,
+            batch,
             segments,
             layout,
-            recording: None,
+            recorded: Recorded::new(),
         };
         self.session = Some(session);
         Ok(())
     }
 
     fn run(&mut self, session: &mut Session<D>, evidence: &[u32], rows: usize) -> Result<Vec<f64>, GpuError> {
-        let samples = session.vectors * self.lanes;
-        let evidence = padded(evidence, rows, samples, &self.values);
-        let weights = (0..samples).map(|sample| if sample < rows { 1.0f32 } else { 0.0 });
-        let weights: Vec<u8> = weights.flat_map(f32::to_le_bytes).collect();
-        self.device.upload(&mut session.evidence.0, &evidence)?;
-        self.device.upload(&mut session.weights.0, &weights)?;
-        self.device.clear(&mut session.offsets.0)?;
-        match &session.recording {
-            Some(recording) => self.device.replay(recording)?,
-            None if self.device.begin_recording()? => {
-                let walked = self.walk(session);
-                // A recording that was begun is ended whatever happened.
-                let recording = self.device.end_recording();
-                walked?;
-                let recording = recording?;
-                self.device.replay(&recording)?;
-                session.recording = Some(recording);
-            }
-            None => self.walk(session)?,
-        }
-        let mut bytes = vec![0; 8 * samples];
-        self.device.download(&session.result.0, &mut bytes)?;
-        Ok(doubles(&bytes).take(rows).collect())
+        let Session { batch, weights, recorded, .. } = session;
+        let of_rows = (0..batch.samples).map(|sample| if sample < rows { 1.0f32 } else { 0.0 });
+        let of_rows: Vec<u8> = of_rows.flat_map(f32::to_le_bytes).collect();
+        self.device.upload(&mut weights.0, &of_rows)?;
+        batch.start(&mut self.device, evidence, rows, &self.values)?;
+        let mut recorded = std::mem::replace(recorded, Recorded::new());
+        let walked = recorded.run(self, |training| &mut training.device, |training| training.walk(session));
+        session.recorded = recorded;
+        walked?;
+        session.batch.results(&mut self.device, rows)
     }
 
     /// Queues all launches of a batch.
@@ -239,8 +209,8 @@ impl<D: Device> Training<D> {
             }
         }
         let role = if plan.root_offset { Role::ResultWithOffsets } else { Role::Result };
-        self.rows(session, role, [plan.root, 0, 1])?;
-        self.rows(session, Role::Seed, [plan.root, plan.root_flow, 1])?;
+        self.launch(session, role, 1, &rows([plan.root, 0, 1]))?;
+        self.launch(session, Role::Seed, 1, &rows([plan.root, plan.root_flow, 1]))?;
         for (step, placed) in plan.backward.iter().zip(&session.layout.backward) {
             match (step, placed) {
                 (FlowStep::Launch(_), Some(placed)) => self.placed(session, *placed)?,
@@ -260,12 +230,13 @@ impl<D: Device> Training<D> {
         is_first: bool,
     ) -> Result<(), GpuError> {
         let plan = self.plan.clone();
-        let (body, rows) = (&plan.loops[index], &session.layout.loops[index]);
+        let (body, place) = (&plan.loops[index], &session.layout.loops[index]);
         for iteration in iterations.clone() {
-            if rows.is_copied(body, iteration) && (is_first || iteration > iterations.start) {
+            if place.is_copied(body, iteration) && (is_first || iteration > iterations.start) {
                 let rescales = body.rescale != u32::MAX;
                 let role = Role::Carry { rescales, wanted: rescales && is_first };
-                self.rows(session, role, [rows.root(body, iteration - 1), rows.carry(body, iteration), body.width])?;
+                let numbers = [place.root(body, iteration - 1), place.carry(body, iteration), body.width];
+                self.launch(session, role, 1, &rows(numbers))?;
             }
             for placed in &session.layout.loops_forward[index][iteration as usize] {
                 self.placed(session, *placed)?;
@@ -276,10 +247,10 @@ impl<D: Device> Training<D> {
 
     /// Brings the last carry to where the layers after the loop read it.
     fn leave(&mut self, session: &Session<D>, index: usize) -> Result<(), GpuError> {
-        let (body, rows) = (&self.plan.loops[index], &session.layout.loops[index]);
+        let (body, place) = (&self.plan.loops[index], &session.layout.loops[index]);
         let role = Role::Leave { with_offsets: !self.plan.root_offset };
-        let numbers = [rows.root(body, body.steps - 1), body.result, body.width];
-        self.rows(session, role, numbers)
+        let numbers = [place.root(body, body.steps - 1), body.result, body.width];
+        self.launch(session, role, 1, &rows(numbers))
     }
 
     /// Segment after segment, the last one first; the frames still hold the last one.
@@ -316,16 +287,6 @@ impl<D: Device> Training<D> {
         Ok(())
     }
 
-    /// A launch that names rows: where they are read, where they are written, how many.
-    fn rows(&mut self, session: &Session<D>, role: Role, [row, target, width]: [u32; 3]) -> Result<(), GpuError> {
-        self.launch(session, role, 1, &|scalar| match scalar {
-            Scalar::Row => row,
-            Scalar::Target => target,
-            Scalar::Width => width,
-            _ => 0,
-        })
-    }
-
     fn launch(
         &mut self,
         session: &Session<D>,
@@ -333,20 +294,15 @@ impl<D: Device> Training<D> {
         items: u32,
         number: &dyn Fn(Scalar) -> u32,
     ) -> Result<(), GpuError> {
-        let buffer = |buffer: Buffer| {
-            let (buffer, length) = match buffer {
-                Buffer::Arena => &session.arena,
-                Buffer::Packed => &self.packed,
-                Buffer::Tables => &session.tables,
-                Buffer::Evidence => &session.evidence,
-                Buffer::Offsets => &session.offsets,
-                Buffer::Result => &session.result,
-                Buffer::Counts => &self.counts,
-                Buffer::Weights => &session.weights,
-            };
-            Some((buffer, *length))
+        let own = |buffer: Buffer| match buffer {
+            Buffer::Packed => Some(sized(&self.packed)),
+            Buffer::Tables => Some(sized(&session.tables)),
+            Buffer::Counts => Some(sized(&self.counts)),
+            Buffer::Weights => Some(sized(&session.weights)),
+            _ => None,
         };
-        let ask = Ask { role, items, vectors: session.vectors as u32, number, buffer: &buffer };
+        let buffer = |buffer: Buffer| session.batch.buffer(buffer).or_else(|| own(buffer));
+        let ask = Ask { role, items, vectors: session.batch.vectors as u32, number, buffer: &buffer };
         // SAFETY: the plan was checked when it was laid out, and the buffers were made for it and for this batch.
         unsafe { self.kernels.launch(&mut self.device, &ask) }
     }

@@ -125,8 +125,12 @@ fn plan(root_offset: bool) -> Plan {
     }
 }
 
+/// What happens to a carry where it stands.
+const RESCALE: Role = Role::Carry { rescales: true, wanted: true };
+const RESTORE: Role = Role::Leave { with_offsets: true };
+
 fn code(plan: &Plan) -> GpuCode {
-    use Scalar::{Iteration, Members, Row, Table, Vectors, Width};
+    use Scalar::{Iteration, Members, Row, Table, Target, Vectors, Width};
     let kernel = |role: Role, buffers: &[Buffer], scalars: &[Scalar], grid: Grid| GpuKernel {
         role,
         entry: format!("{role:?}"),
@@ -145,9 +149,14 @@ fn code(plan: &Plan) -> GpuCode {
     };
     let (carry, once) = ([Buffer::Arena, Buffer::Offsets], Grid { per_item: 1, vectors: 1 });
     let result = if plan.root_offset { Role::ResultWithOffsets } else { Role::Result };
-    let mut kernels = vec![layer(0), layer(1), layer(2), kernel(Role::Rescale, &carry, &[Row, Width, Vectors], once)];
-    kernels.push(kernel(Role::Restore, &carry, &[Row, Width, Vectors], once));
-    kernels.push(kernel(result, &[Buffer::Arena, Buffer::Offsets, Buffer::Result], &[Row, Vectors], once));
+    let kernels = vec![
+        layer(0),
+        layer(1),
+        layer(2),
+        kernel(result, &[Buffer::Arena, Buffer::Offsets, Buffer::Result], &[Row, Vectors], once),
+        kernel(RESCALE, &carry, &[Row, Target, Width, Vectors], once),
+        kernel(RESTORE, &carry, &[Row, Target, Width, Vectors], once),
+    ];
     GpuCode { architecture: "sm_90".into(), format: Format::Ptx, lanes: 4, samples: 16, kernels }
 }
 
@@ -168,7 +177,7 @@ fn launches_are_those_of_the_plan() {
     // 17 samples are 32 in whole tiles: 8 vectors, 4 tiles of 2.
     let step =
         |iteration: u32| (Role::Layer(1), 8, vec![if iteration.is_multiple_of(2) { 6 } else { 13 }, 1, iteration, 8]);
-    let rescale = |row: u32| (Role::Rescale, 8, vec![row, 3, 8]);
+    let rescale = |row: u32| (RESCALE, 8, vec![row, row, 3, 8]);
     let expected = vec![
         (Role::Layer(0), 4, vec![0, 1, 0, 8]),
         step(0),
@@ -190,8 +199,8 @@ fn without_root_offset_the_carry_gets_the_offsets_back() {
     let mut forward = forward(plan(false), Recorder::default()).unwrap();
     forward.forward(&[0; 5], 1).unwrap();
     let asked = &forward.device().asked;
-    assert_eq!(asked[7].0, Role::Restore);
-    assert_eq!(asked[7].2, [0, 3, 4], "after an even number of iterations the carry stands where it began");
+    assert_eq!(asked[7].0, RESTORE);
+    assert_eq!(asked[7].2, [0, 0, 3, 4], "after an even number of iterations the carry stands where it began");
     assert_eq!(asked.last().expect("there are launches").0, Role::Result);
 }
 

@@ -10,9 +10,9 @@
 //!
 //! **Sums** ([`stage`], [`narrow`]) find the maximum of their inputs sample by sample together, through shared memory, and then
 //! multiply: [`stage`] brings slabs of exponentials and weights to shared memory and keeps tiles of sums in registers, [`narrow`] shares
-//! the inputs of few outputs among all units and adds up what each has. What underflows is computed [again](exact).
+//! the inputs of few outputs among all units and adds up what each has. What underflows is computed [again](crate::stage::exact()).
 //!
-//! Reading order: [`spot`], [`layers`] (what needs no sums), [`exact`], [`stage`], [`narrow`], [`offsets`] (between iterations); for training [`flow_layers`], [`flow_sums`] and [`flow_counts`];
+//! Reading order: [`spot`], [`layers`] (what needs no sums), [`maximum`], [`stage`], [`narrow`], [`offsets`] (between iterations); for training [`flow_layers`], [`flow_sums`] and [`flow_counts`];
 //! [`schedule`] (sizes), [`kernel`] (the list of all), [`mod@compile`] (to PTX), [`mod@assemble`] (to machine code), [`emulate`] (for tests).
 //!
 //! **Invariant.** Every unit of a cube meets every barrier, and no two units write the same number.
@@ -20,12 +20,12 @@
 pub mod assemble;
 pub mod compile;
 pub mod emulate;
-pub mod exact;
 pub mod flow_counts;
 pub mod flow_layers;
 pub mod flow_sums;
 pub mod kernel;
 pub mod layers;
+pub mod maximum;
 pub mod narrow;
 pub mod offsets;
 pub mod schedule;

@@ -118,3 +118,14 @@ pub fn total<N: Size>(x: Vector<f32, N>) -> f32 {
     }
     sum
 }
+
+/// `2^64`.
+const SCALE: f32 = 18_446_744_073_709_551_616.0;
+
+/// The logarithm of a weight: `-inf` for zero, and right for numbers that are not normal too.
+#[cube]
+pub fn ln_weight(weight: f32) -> f32 {
+    let scaled = weight * SCALE;
+    let log = ln_positive::<Const<1>>(Vector::new(scaled)).extract(0usize) - 64.0 * std::f32::consts::LN_2;
+    select(weight > 0.0, log, f32::NEG_INFINITY)
+}

@@ -51,6 +51,13 @@ pub fn leave(vectors: u32) {
     }
 }
 
+/// `rounds`, as a number that the compiler does not know: a loop of so many rounds is not unrolled as a whole, which would take more
+/// registers than there are. A row has fewer than `2^31` vectors.
+#[cube]
+pub fn rounds(vectors: u32, #[comptime] rounds: usize) -> usize {
+    comptime!(rounds).runtime() + (vectors >> 31) as usize
+}
+
 /// The sum of the operands at unit `h` for the samples of vector `v`.
 #[cube]
 #[allow(clippy::too_many_arguments)]

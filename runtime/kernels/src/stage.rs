@@ -15,8 +15,8 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
-use crate::math::{exp_nonpositive, greater, least_lane, lesser, ln_positive, shift_of};
-use crate::operand::{Operands, Place, leave, operands, share};
+use crate::math::{exp_nonpositive, greater, least_lane, lesser, ln_positive, ln_weight, shift_of};
+use crate::operand::{Operands, Place, leave, operands, rounds, share};
 use cubecl::prelude::*;
 use danaus_artifact::plan::CHUNK;
 
@@ -81,7 +81,7 @@ fn weight_index(weights: usize, g: usize, o: usize, i: usize, #[comptime] c: Sta
     weights + (panel * c.inputs + i) * c.tile + o % c.tile
 }
 
-/// Output `o` of block `g` without its epilogue, in log space throughout.
+/// Output `o` of block `g` for the samples of vector `v`, without its epilogue, in log space.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 pub fn exact<N: Size>(
@@ -98,21 +98,17 @@ pub fn exact<N: Size>(
 ) -> Vector<f32, N> {
     let weights = tables[record + 1] as usize * CHUNK;
     let mut high = Vector::<f32, N>::new(f32::NEG_INFINITY);
-    for i in 0..c.inputs {
-        let weight = packed[weight_index(weights, g, o, i, c)];
-        if weight > 0.0 {
-            let s = operands::<N>(arena, packed, tables, evidence, place, record, g * c.inputs + i, v, c.prologue);
-            high = greater::<N>(high, Vector::<f32, N>::new(weight).ln() + s);
-        }
+    for i in 0..rounds(place.vectors, c.inputs) {
+        let log = ln_weight(packed[weight_index(weights, g, o, i, c)]);
+        let s = operands::<N>(arena, packed, tables, evidence, place, record, g * c.inputs + i, v, c.prologue);
+        high = greater::<N>(high, Vector::<f32, N>::new(log) + s);
     }
     let shift = shift_of::<N>(high);
     let mut sum = Vector::<f32, N>::new(0.0);
-    for i in 0..c.inputs {
-        let weight = packed[weight_index(weights, g, o, i, c)];
-        if weight > 0.0 {
-            let s = operands::<N>(arena, packed, tables, evidence, place, record, g * c.inputs + i, v, c.prologue);
-            sum += exp_nonpositive::<N>(Vector::<f32, N>::new(weight).ln() + s - shift);
-        }
+    for i in 0..rounds(place.vectors, c.inputs) {
+        let log = ln_weight(packed[weight_index(weights, g, o, i, c)]);
+        let s = operands::<N>(arena, packed, tables, evidence, place, record, g * c.inputs + i, v, c.prologue);
+        sum += exp_nonpositive::<N>(Vector::<f32, N>::new(log) + s - shift);
     }
     ln_positive::<N>(sum) + high
 }

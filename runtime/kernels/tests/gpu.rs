@@ -5,7 +5,7 @@ mod common;
 use common::Random;
 use common::build::{Builder, Chain, Transition, evidence, rows_of, stage, tile_of};
 use common::emulated::{SMALL, check, check_layer};
-use common::layers::{VALUES, VARIABLES, add_stage, input, layer, panels};
+use common::layers::{VALUES, VARIABLES, add_stage, impossible, input, layer, panels, underflow};
 use danaus_artifact::plan::{Kernel, Schedule, StageKernel};
 use danaus_kernels::gpu::Sizes;
 use danaus_kernels::gpu::spot::Shape;
@@ -104,18 +104,8 @@ fn stages_fuse_operands_before_and_after() {
 fn underflow_is_computed_again_in_log_space() {
     for tiny in [0.0, 1e-40, 1e-30] {
         for schedule in [panels(4, 8, 2), Schedule::Narrow] {
-            let (random, inputs) = (&mut Random(500), 9);
-            let mut builder = Builder::new(1, 3);
-            let spread: Vec<f32> = (0..inputs * 3).map(|k| -200.0 * ((k / 3) as f32) - (k % 3) as f32).collect();
-            let row = builder.input(0, inputs, 3, spread);
-            let mut weights = rows_of(random, 7, inputs, 0.0);
-            for (output, row) in weights.chunks_mut(inputs).enumerate() {
-                row[..output].fill(tiny);
-            }
-            let weight = builder.weight([1, 7, inputs], tile_of(schedule), weights);
-            let out = builder.rows(7);
-            builder.step(Kernel::Stage(stage([1, 1, 7, inputs], 1, schedule)), &[vec![out, weight, row]]);
-            builder.plan.root = out + 6;
+            let random = &mut Random(500);
+            let builder = underflow(random, schedule, tiny);
             let data = evidence(random, 1, 3, 5, 0.2);
             check(builder, &data, 5, SMALL, &format!("zeros of {tiny} in {schedule:?}"));
         }
@@ -126,15 +116,7 @@ fn underflow_is_computed_again_in_log_space() {
 #[test]
 fn impossible_samples_do_not_touch_the_others() {
     for schedule in [panels(4, 8, 2), Schedule::Narrow] {
-        let random = &mut Random(600);
-        let mut builder = Builder::new(1, 3);
-        let table: Vec<f32> = (0..6 * 3).map(|k| if k % 3 == 1 { f32::NEG_INFINITY } else { -1.0 }).collect();
-        let row = builder.input(0, 6, 3, table);
-        let data = rows_of(random, 5, 6, 0.0);
-        let weight = builder.weight([1, 5, 6], tile_of(schedule), data);
-        let out = builder.rows(5);
-        builder.step(Kernel::Stage(stage([1, 1, 5, 6], 1, schedule)), &[vec![out, weight, row]]);
-        builder.plan.root = out + 4;
+        let builder = impossible(&mut Random(600), schedule);
         let data: Vec<u32> = (0..37).map(|sample| sample % 3).collect();
         let found = check(builder, &data, 37, SMALL, "impossible samples");
         assert!(found.iter().enumerate().all(|(sample, x)| (*x == f64::NEG_INFINITY) == (sample % 3 == 1)));

@@ -91,8 +91,6 @@ fn rows<'c>(code: &'c GpuCode, stats: &Stats, batch: u64) -> Vec<Row<'c>> {
 fn name(role: Role) -> String {
     match role {
         Role::Layer(index) => format!("k{index}"),
-        Role::Rescale => "rescale".to_string(),
-        Role::Restore => "restore".to_string(),
         Role::Result | Role::ResultWithOffsets => "result".to_string(),
         Role::Flow(index) => format!("flow {index}"),
         Role::Counts(index) => format!("counts {index}"),

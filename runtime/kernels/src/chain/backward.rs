@@ -19,7 +19,7 @@
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
 use super::forward::{ChainPlace, STAGE_WORDS};
-use super::inputs::{FOR_FLOWS, Runs, bring, count_inputs, count_unit, emissions};
+use super::inputs::{FOR_FLOWS, Runs, bring, count_inputs, count_unit, emissions, quads};
 use super::queue::{clear_next, clear_queue, take};
 use crate::flows::stage::StageFlowConfig;
 use crate::flows::tiles::{CountTile, count_tile, pad, store_pair, weighted_sums};
@@ -45,14 +45,9 @@ impl ChainFlowConfig {
     }
 }
 
-/// The inputs of a sum as the tables of the chain's inputs have them.
-pub fn runs(c: &StageFlowConfig) -> Runs {
-    Runs { blocks: c.blocks, units: c.inputs, rows: 1, tile: c.tile }
-}
-
 /// Transposed values of a block, a register tile, and what the chain's inputs give its units.
 fn scratch(c: &StageFlowConfig) -> usize {
-    (brought_at(c) + runs(c).quads() * QUAD * c.samples()).next_multiple_of(CHUNK)
+    (brought_at(c) + quads(c.tile) * QUAD * c.samples()).next_multiple_of(CHUNK)
 }
 
 fn tile_at(c: &StageFlowConfig) -> usize {
@@ -212,7 +207,7 @@ fn hand_down<N: Size>(
                 block.v0 * n,
                 block.g * comptime!(c.panels()) + i / c.tile,
                 block.slot + comptime!(brought_at(&c)),
-                comptime!(runs(&c).quads()),
+                comptime!(quads(c.tile)),
                 comptime!(c.samples()),
                 counted,
             );
@@ -228,7 +223,7 @@ fn interleave_flows<N: Size>(scratch: &mut [f32], block: &Block, #[comptime] c: 
     let from = (block.slot + comptime!(tile_at(&c))) / n;
     let to = (block.slot + comptime!(brought_at(&c))) / n;
     #[unroll]
-    for quad in 0..comptime!(runs(&c).quads()) {
+    for quad in 0..comptime!(quads(c.tile)) {
         #[unroll]
         for v in 0..c.vectors {
             let mut units = Array::<Vector<f32, N>>::new(QUAD);
@@ -325,7 +320,7 @@ fn block_flows<N: Size>(
                         block.g * comptime!(c.panels()) + i / c.tile,
                         block.slot + comptime!(brought_at(&c)),
                         FOR_FLOWS,
-                        comptime!(runs(&c).quads()),
+                        comptime!(quads(c.tile)),
                         comptime!(c.samples()),
                         comptime!(counted.len()),
                     );

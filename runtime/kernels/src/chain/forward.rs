@@ -14,7 +14,7 @@
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
 use super::LEAST_VALUE;
-use super::inputs::{FOR_VALUES, Runs, bring};
+use super::inputs::{FOR_VALUES, bring, quads};
 use super::queue::{clear_next, clear_queue, take};
 use crate::math::{greater, greatest_lane, least_lane, lesser};
 use crate::quads::{QUAD, unit_of};
@@ -38,15 +38,10 @@ impl ChainConfig {
     /// Numbers of scratch memory that a unit needs: the sums of a register tile, and what inputs give its outputs.
     pub fn scratch(&self, lanes: usize) -> usize {
         let of_stage = |stage: &StageConfig| {
-            brought_at(stage, lanes) + (runs(stage).quads() * QUAD * stage.vectors * lanes).next_multiple_of(CHUNK)
+            brought_at(stage, lanes) + (quads(stage.tile) * QUAD * stage.vectors * lanes).next_multiple_of(CHUNK)
         };
         self.stages.iter().map(of_stage).max().unwrap_or(0)
     }
-}
-
-/// The outputs of a sum as its inputs' tables have them.
-pub fn runs(c: &StageConfig) -> Runs {
-    Runs { blocks: c.blocks, units: c.outputs, rows: c.rows, tile: c.tile }
 }
 
 /// Where in scratch memory stands what inputs give the outputs of a register tile.
@@ -215,7 +210,7 @@ fn item<N: Size>(
                 g * comptime!(c.panels()) + panel,
                 slot + comptime!(brought_at(&c, n)),
                 FOR_VALUES,
-                comptime!(runs(&c).quads()),
+                comptime!(quads(c.tile)),
                 comptime!(c.vectors * n),
                 inputs,
             );

@@ -4,7 +4,8 @@
 
 use crate::quads::QUAD;
 use cubecl::prelude::*;
-use danaus_artifact::plan::CHUNK;
+use danaus_artifact::flow_plan::StageFlow;
+use danaus_artifact::plan::{CHUNK, Schedule, StageKernel};
 
 /// Words of an input in the chain's tables: variable, stride, table for values, pitch, counts, table for flows.
 pub const INPUT_WORDS: usize = 6;
@@ -27,7 +28,25 @@ pub struct Runs {
     pub tile: usize,
 }
 
+/// Quads of a run of `tile` units.
+pub fn quads(tile: usize) -> usize {
+    tile.div_ceil(QUAD)
+}
+
 impl Runs {
+    /// Of the last sum's outputs, for values.
+    pub fn of_values(stage: &StageKernel) -> Runs {
+        let Schedule::Panels { tile, .. } = stage.schedule else { panic!("a chain is made of register tiles") };
+        let [blocks, units, rows, tile] = [stage.blocks, stage.outputs, stage.rows, tile].map(|size| size as usize);
+        Runs { blocks, units, rows, tile }
+    }
+
+    /// Of the first sum's inputs, for flows.
+    pub fn of_flows(stage: &StageFlow) -> Runs {
+        let [blocks, units, tile] = [stage.blocks, stage.inputs, stage.tile].map(|size| size as usize);
+        Runs { blocks, units, rows: 1, tile }
+    }
+
     /// Runs of a block.
     pub fn count(&self) -> usize {
         self.units.div_ceil(self.tile)
@@ -35,13 +54,19 @@ impl Runs {
 
     /// Quads of a run.
     pub fn quads(&self) -> usize {
-        self.tile.div_ceil(QUAD)
+        quads(self.tile)
     }
 
     /// Quads of a table that has `pitch` numbers for each unit.
     pub fn len(&self, pitch: usize) -> usize {
         self.blocks * self.count() * self.quads() * pitch
     }
+}
+
+/// Where the evidence of an input at an iteration stands from sample `v0` on, where a variable has `row` samples.
+#[cube]
+fn observed(tables: &[u32], words: usize, iteration: u32, row: usize, v0: usize) -> usize {
+    (tables[words] + iteration * tables[words + 1]) as usize * row + v0
 }
 
 /// Brings what all inputs give a run of units for `c.vectors` vectors of samples into scratch memory, `[quad][sample][unit of the quad]`
@@ -70,8 +95,7 @@ pub fn bring(
     #[unroll]
     for input in 0..inputs {
         let words = words + comptime!(input * INPUT_WORDS);
-        let variable = tables[words] + iteration * tables[words + 1];
-        let observed = variable as usize * row + v0;
+        let observed = observed(tables, words, iteration, row, v0);
         let pitch = tables[words + 3] as usize;
         let from = tables[words + table] as usize * comptime!(CHUNK / QUAD) + run * quads * pitch;
         for sample in 0..samples {
@@ -112,8 +136,7 @@ pub fn emissions<N: Size>(
     #[unroll]
     for input in 0..inputs {
         let words = words + comptime!(input * INPUT_WORDS);
-        let variable = tables[words] + iteration * tables[words + 1];
-        let observed = (variable as usize * vectors + v) * n;
+        let observed = observed(tables, words, iteration, vectors * n, v * n);
         let row = tables[words + FOR_FLOWS] as usize * CHUNK
             + quad * tables[words + 3] as usize * QUAD
             + o % runs.tile % QUAD;
@@ -152,8 +175,7 @@ pub fn count_inputs(
     for input in 0..comptime!(counted.len()) {
         if comptime!(counted[input]) {
             let words = words + comptime!(input * INPUT_WORDS);
-            let variable = tables[words] + iteration * tables[words + 1];
-            let observed = variable as usize * row + v0;
+            let observed = observed(tables, words, iteration, row, v0);
             let pitch = tables[words + 3] as usize;
             let to = tables[words + FOR_FLOWS] as usize * comptime!(CHUNK / QUAD) + run * quads * pitch;
             for sample in 0..samples {
@@ -188,8 +210,7 @@ pub fn count_unit(
     for input in 0..comptime!(counted.len()) {
         if comptime!(counted[input]) {
             let words = words + comptime!(input * INPUT_WORDS);
-            let variable = tables[words] + iteration * tables[words + 1];
-            let observed = variable as usize * row + v0;
+            let observed = observed(tables, words, iteration, row, v0);
             let to = tables[words + 4] as usize * CHUNK + h * tables[words + 3] as usize;
             for sample in 0..samples {
                 counts[to + evidence[observed + sample] as usize] += scratch[at + sample];

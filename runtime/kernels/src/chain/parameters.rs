@@ -10,8 +10,7 @@ use cubecl::client::Client;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 use danaus_artifact::chain::{Chain, ChainInput, ChainStage};
-use danaus_artifact::flow_plan::StageFlow;
-use danaus_artifact::plan::{CHUNK, Schedule, StageKernel};
+use danaus_artifact::plan::CHUNK;
 
 /// A chain with its parameters in linear space.
 pub struct ChainParameters {
@@ -51,11 +50,11 @@ impl ChainParameters {
         let mut next = 0;
         let last = chain.stages.last().expect("a chain has sums");
         for input in &chain.inputs {
-            copies.push(copied(&copies, &mut next, input, of_values(&last.kernel), None));
+            copies.push(copied(&copies, &mut next, input, Runs::of_values(&last.kernel), None));
         }
         if let Some(flow) = &chain.stages[0].flow {
             for input in &chain.inputs {
-                copies.push(copied(&copies, &mut next, input, of_flows(&flow.kernel), input.counts));
+                copies.push(copied(&copies, &mut next, input, Runs::of_flows(&flow.kernel), input.counts));
             }
         }
         let words = words(&chain, &copies);
@@ -122,19 +121,6 @@ impl ChainParameters {
         }
         launches
     }
-}
-
-/// How the units are cut where the last sum's outputs are computed.
-fn of_values(stage: &StageKernel) -> Runs {
-    let Schedule::Panels { tile, .. } = stage.schedule else { panic!("a chain is made of register tiles") };
-    let [blocks, units, rows, tile] = [stage.blocks, stage.outputs, stage.rows, tile].map(|size| size as usize);
-    Runs { blocks, units, rows, tile }
-}
-
-/// How the units are cut where the derivatives of the first sum's inputs are computed.
-fn of_flows(stage: &StageFlow) -> Runs {
-    let [blocks, units, tile] = [stage.blocks, stage.inputs, stage.tile].map(|size| size as usize);
-    Runs { blocks, units, rows: 1, tile }
 }
 
 /// The linear table of an input: one that is there already, or a new one.

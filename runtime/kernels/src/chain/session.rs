@@ -1,8 +1,9 @@
 //! The buffers of a chain and its launches.
 
-use super::backward::{ChainFlowConfig, chain_flow_kernel, copy_kernel, enter_flow_kernel, runs};
+use super::backward::{ChainFlowConfig, chain_flow_kernel, copy_kernel, enter_flow_kernel};
 use super::convert::{enter_kernel, exit_kernel};
 use super::forward::{ChainConfig, ChainPlaceLaunch, STAGE_WORDS, chain_kernel};
+use super::inputs::Runs;
 use super::parameters::ChainParameters;
 use super::queue::SETS;
 use crate::error::KernelError;
@@ -363,6 +364,7 @@ impl ChainSession {
         let (config, deltas) = self.flows.as_ref().expect("it has flows");
         let (count, dim) = grid(layout);
         let last = config.stages.last().expect("a chain has sums");
+        let runs = Runs::of_flows(&chain.stages[0].flow.as_ref().expect("it has flows").kernel);
         let to = chain.steps * chain.stages.len() as u32 % 2 * self.rows;
         // SAFETY: the caller's promise.
         unsafe {
@@ -386,7 +388,7 @@ impl ChainSession {
                 chain.stages.len() * STAGE_WORDS,
                 layout.lanes,
                 config.counted.clone(),
-                runs(&config.stages[0]),
+                runs,
                 last.outputs,
                 last.rows,
             );

@@ -10,10 +10,10 @@
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
 use crate::flows::stage::DEEPEST;
-use crate::gpu::flow_sums::{FlowSum, exponential, greatest_of, group_maximum, output, ratio};
-use crate::gpu::spot::rounds;
+use crate::gpu::flow_sums::{FlowSum, exponential, output, ratio};
+use crate::gpu::maximum::{greatest_of, group_maximum};
 use crate::math::{exp_bounded, greater, greatest_lane, shift_of, total};
-use crate::operand::{Place, operands};
+use crate::operand::{Place, operands, rounds};
 use cubecl::prelude::*;
 use danaus_artifact::flow_plan;
 use danaus_artifact::plan::CHUNK;
@@ -80,8 +80,20 @@ fn fetch<N: Size>(
     #[comptime] s: CountShape,
 ) {
     let (groups, width) = comptime!((s.groups(), s.vectors));
-    let own =
-        group_maximum::<N>(arena, packed, tables, evidence, place, tile.record, tile.g, tile.group, tile.v, groups, c);
+    let own = group_maximum::<N>(
+        arena,
+        packed,
+        tables,
+        evidence,
+        place,
+        tile.record,
+        tile.g,
+        tile.group,
+        tile.v,
+        groups,
+        c.inputs,
+        c.prologue,
+    );
     let high = greatest_of::<N>(maxima, own, tile.column, groups, width);
     let shift = shift_of::<N>(high);
     for step in 0..rounds(place.vectors, comptime!(s.inputs.div_ceil(s.groups()))) {

@@ -4,11 +4,11 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
-use crate::gpu::exact::ln_weight;
 use crate::gpu::layers::{ROWS, row_of, runs, steps};
-use crate::gpu::spot::{Shape, rounds, spot};
+use crate::gpu::spot::{Shape, spot};
 use crate::kronecker::KroneckerConfig;
-use crate::math::{exp_bounded, greater, shift_of, total};
+use crate::math::{exp_bounded, ln_weight, total};
+use crate::operand::rounds;
 use cubecl::prelude::*;
 use danaus_artifact::plan::CHUNK;
 
@@ -211,84 +211,5 @@ pub fn gpu_seed<N: Size>(
     if spot.group == 0 {
         let possible = arena[row as usize * samples + spot.v].greater_than(&Vector::new(f32::NEG_INFINITY));
         arena[target as usize * samples + spot.v] = select_many(possible, weights[spot.v], Vector::new(0.0));
-    }
-}
-
-/// Copies a carry of `width` rows; where it is rescaled, less its maximum, which is added to the offsets if they are wanted.
-#[cube(launch_unchecked)]
-#[allow(clippy::too_many_arguments)]
-pub fn gpu_carry<N: Size>(
-    arena: &mut [Vector<f32, N>],
-    offsets: &mut [Vector<f64, N>],
-    row: u32,
-    target: u32,
-    width: u32,
-    vectors: u32,
-    #[comptime] rescales: bool,
-    #[comptime] wanted: bool,
-    #[comptime] shape: Shape,
-) {
-    let samples = vectors as usize;
-    let spot = spot(vectors, 1usize, shape);
-    let groups = comptime!(shape.groups());
-    let mut maxima = Shared::<[Vector<f32, N>]>::new_slice(comptime!(shape.units));
-    let mut shift = Vector::<f32, N>::new(0.0);
-    if comptime!(rescales) {
-        let mut high = Vector::<f32, N>::new(f32::NEG_INFINITY);
-        for step in 0..(width as usize).div_ceil(groups) {
-            let h = step * groups + spot.group;
-            if h < width as usize {
-                high = greater::<N>(high, arena[(row as usize + h) * samples + spot.v]);
-            }
-        }
-        maxima[UNIT_POS as usize] = high;
-        sync_cube();
-        for group in 0..groups {
-            high = greater::<N>(high, maxima[group * shape.vectors + spot.column]);
-        }
-        shift = shift_of::<N>(high);
-        if comptime!(wanted) && spot.group == 0 {
-            offsets[spot.v] += Vector::<f64, N>::cast_from(shift);
-        }
-    }
-    for step in 0..(width as usize).div_ceil(groups) {
-        let h = step * groups + spot.group;
-        if h < width as usize {
-            arena[(target as usize + h) * samples + spot.v] = arena[(row as usize + h) * samples + spot.v] - shift;
-        }
-    }
-}
-
-/// Copies the last carry of a loop to its result. If the offsets are not the root's they are added, and start afresh.
-#[cube(launch_unchecked)]
-pub fn gpu_leave<N: Size>(
-    arena: &mut [Vector<f32, N>],
-    offsets: &mut [Vector<f64, N>],
-    row: u32,
-    target: u32,
-    width: u32,
-    vectors: u32,
-    #[comptime] with_offsets: bool,
-    #[comptime] shape: Shape,
-) {
-    let samples = vectors as usize;
-    let spot = spot(vectors, 1usize, shape);
-    let groups = comptime!(shape.groups());
-    let mut shift = Vector::<f32, N>::new(0.0);
-    if comptime!(with_offsets) {
-        shift = Vector::<f32, N>::cast_from(offsets[spot.v]);
-    }
-    for step in 0..(width as usize).div_ceil(groups) {
-        let h = step * groups + spot.group;
-        if h < width as usize {
-            arena[(target as usize + h) * samples + spot.v] = arena[(row as usize + h) * samples + spot.v] + shift;
-        }
-    }
-    if comptime!(with_offsets) {
-        // All units have read the offsets.
-        sync_cube();
-        if spot.group == 0 {
-            offsets[spot.v] = Vector::<f64, N>::new(0.0);
-        }
     }
 }

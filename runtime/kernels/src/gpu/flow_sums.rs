@@ -10,11 +10,11 @@
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
 use crate::flows::stage::DEEPEST;
-use crate::gpu::exact::ln_weight;
-use crate::gpu::spot::{Spot, rounds, spot};
+use crate::gpu::maximum::{greatest_of, group_maximum};
+use crate::gpu::spot::{Spot, spot};
 use crate::gpu::stage::{Matrix, StageShape, fetch_weights, multiply};
-use crate::math::{exp_bounded, exp_nonpositive, greater, greatest_lane, shift_of};
-use crate::operand::{Operands, Place, operands};
+use crate::math::{exp_bounded, exp_nonpositive, greater, greatest_lane, ln_weight, shift_of};
+use crate::operand::{Operands, Place, operands, rounds};
 use crate::stage::stored_row;
 use cubecl::prelude::*;
 use danaus_artifact::plan::CHUNK;
@@ -111,53 +111,6 @@ fn exact_flow<N: Size>(
     sum
 }
 
-/// The greatest of the units' vectors, for each vector of samples; all units of the cube meet here, twice.
-#[cube]
-pub fn greatest_of<N: Size>(
-    shared: &mut [Vector<f32, N>],
-    own: Vector<f32, N>,
-    column: usize,
-    #[comptime] groups: usize,
-    #[comptime] width: usize,
-) -> Vector<f32, N> {
-    sync_cube();
-    shared[UNIT_POS as usize] = own;
-    sync_cube();
-    let mut high = own;
-    for group in 0..groups {
-        high = greater::<N>(high, shared[group * width + column]);
-    }
-    high
-}
-
-/// The greatest of all inputs of block `g` among those that the unit's group looks at.
-#[cube]
-#[allow(clippy::too_many_arguments)]
-pub fn group_maximum<N: Size>(
-    arena: &[Vector<f32, N>],
-    packed: &[f32],
-    tables: &[u32],
-    evidence: &[u32],
-    place: &Place,
-    record: usize,
-    g: usize,
-    group: usize,
-    v: usize,
-    #[comptime] groups: usize,
-    #[comptime] c: FlowSum,
-) -> Vector<f32, N> {
-    let mut high = Vector::<f32, N>::new(f32::NEG_INFINITY);
-    for step in 0..rounds(place.vectors, comptime!(c.inputs.div_ceil(groups))) {
-        let i = step * groups + group;
-        if i < c.inputs {
-            let h = g * c.inputs + i;
-            let value = operands::<N>(arena, packed, tables, evidence, place, record, h, v, c.prologue);
-            high = greater::<N>(high, value);
-        }
-    }
-    high
-}
-
 /// Stores the flows of the unit's inputs.
 #[cube]
 #[allow(clippy::too_many_arguments)]
@@ -225,7 +178,9 @@ pub fn gpu_flow_sums<N: Size>(
     let mut ratios = Shared::<[Vector<f32, N>]>::new_slice(comptime!(s.depth * s.shape.vectors));
     let mut slab = Shared::<[f32]>::new_aligned_slice(comptime!(s.depth * s.pitch(&m)), 16usize);
 
-    let own = group_maximum::<N>(&*arena, packed, tables, evidence, &place, record, g, spot.group, spot.v, groups, c);
+    let own = group_maximum::<N>(
+        &*arena, packed, tables, evidence, &place, record, g, spot.group, spot.v, groups, c.inputs, c.prologue,
+    );
     let high = greatest_of::<N>(&mut maxima, own, spot.column, groups, width);
     let mut deep = Vector::<f32, N>::new(0.0);
     let mut sums = Array::<Vector<f32, N>>::new(s.tile);

@@ -2,13 +2,12 @@
 
 use crate::gpu::flow_counts::{CountShape, gpu_flow_counts};
 use crate::gpu::flow_layers::{
-    FlowMixture, gpu_carry, gpu_flow_kronecker, gpu_flow_mixing, gpu_flow_mixing_counts, gpu_flow_table, gpu_leave,
-    gpu_seed,
+    FlowMixture, gpu_flow_kronecker, gpu_flow_mixing, gpu_flow_mixing_counts, gpu_flow_table, gpu_seed,
 };
 use crate::gpu::flow_sums::{FlowSum, gpu_flow_sums};
 use crate::gpu::layers::{gpu_concat, gpu_kronecker, gpu_mixing, gpu_permute, gpu_product};
 use crate::gpu::narrow::gpu_narrow;
-use crate::gpu::offsets::{gpu_rescale, gpu_restore, gpu_result};
+use crate::gpu::offsets::{gpu_carry, gpu_leave, gpu_result};
 use crate::gpu::spot::Shape;
 use crate::gpu::stage::{StageShape, gpu_stage};
 use crate::kronecker::KroneckerConfig;
@@ -116,10 +115,6 @@ device_kernels! {
     /// See [`crate::gpu::narrow`].
     Narrow { c: StageConfig, shape: Shape } =
         gpu_narrow::GpuNarrow (Arena, Packed, Tables, Evidence) [Table, Members, Iteration, Vectors];
-    /// See [`crate::gpu::offsets::gpu_rescale()`].
-    Rescale { shape: Shape } = gpu_rescale::GpuRescale (Arena, Offsets) [Row, Width, Vectors];
-    /// See [`crate::gpu::offsets::gpu_restore()`].
-    Restore { shape: Shape } = gpu_restore::GpuRestore (Arena, Offsets) [Row, Width, Vectors];
     /// See [`crate::gpu::offsets::gpu_result()`].
     Result { with_offsets: bool, shape: Shape } = gpu_result::GpuResult (Arena, Offsets, Result) [Row, Vectors];
     /// See [`crate::gpu::flow_sums`].
@@ -140,10 +135,10 @@ device_kernels! {
         gpu_flow_table::GpuFlowTable (Arena, Counts, Tables, Evidence) [Table, Members, Vectors];
     /// See [`crate::gpu::flow_layers::gpu_seed()`].
     Seed { shape: Shape } = gpu_seed::GpuSeed (Arena, Weights) [Row, Target, Vectors];
-    /// See [`crate::gpu::flow_layers::gpu_carry()`].
+    /// See [`crate::gpu::offsets::gpu_carry()`].
     Carry { rescales: bool, wanted: bool, shape: Shape } =
         gpu_carry::GpuCarry (Arena, Offsets) [Row, Target, Width, Vectors];
-    /// See [`crate::gpu::flow_layers::gpu_leave()`].
+    /// See [`crate::gpu::offsets::gpu_leave()`].
     Leave { with_offsets: bool, shape: Shape } = gpu_leave::GpuLeave (Arena, Offsets) [Row, Target, Width, Vectors];
 }
 

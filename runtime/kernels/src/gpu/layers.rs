@@ -3,12 +3,11 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
-use crate::gpu::exact::ln_weight;
-use crate::gpu::spot::{Shape, rounds, spot};
+use crate::gpu::spot::{Shape, spot};
 use crate::kronecker::KroneckerConfig;
-use crate::math::{exp_nonpositive, greater, ln_positive, shift_of};
+use crate::math::{exp_nonpositive, greater, ln_positive, ln_weight, shift_of};
 use crate::mixing::MixingConfig;
-use crate::operand::{Place, operands};
+use crate::operand::{Place, operands, rounds};
 use crate::permute::{ConcatConfig, PermuteConfig};
 use crate::product::ProductConfig;
 use cubecl::prelude::*;

@@ -5,11 +5,11 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
-use crate::gpu::exact::exact;
-use crate::gpu::spot::{Shape, rounds, spot};
-use crate::math::{exp_nonpositive, greater, least_lane, ln_positive, shift_of};
-use crate::operand::{Place, operands};
-use crate::stage::{StageConfig, UNDERFLOW, stored_row};
+use crate::gpu::maximum::{greatest_of, group_maximum};
+use crate::gpu::spot::{Shape, spot};
+use crate::math::{exp_nonpositive, least_lane, ln_positive, shift_of};
+use crate::operand::{Place, operands, rounds};
+use crate::stage::{StageConfig, UNDERFLOW, exact, stored_row};
 use cubecl::prelude::*;
 use danaus_artifact::plan::CHUNK;
 
@@ -37,20 +37,10 @@ pub fn gpu_narrow<N: Size>(
     let weights = tables[record + 1] as usize * CHUNK + g % c.distinct * comptime!(c.outputs * c.inputs);
     let mut shared = Shared::<[Vector<f32, N>]>::new_slice(comptime!(shape.units * (1 + c.chunk)));
 
-    let mut high = Vector::<f32, N>::new(f32::NEG_INFINITY);
-    for step in 0..rounds(vectors, comptime!(c.inputs.div_ceil(shape.groups()))) {
-        let i = step * groups + spot.group;
-        if i < c.inputs {
-            let h = g * c.inputs + i;
-            let value = operands::<N>(&*arena, packed, tables, evidence, &place, record, h, spot.v, c.prologue);
-            high = greater::<N>(high, value);
-        }
-    }
-    shared[UNIT_POS as usize] = high;
-    sync_cube();
-    for group in 0..groups {
-        high = greater::<N>(high, shared[group * width + spot.column]);
-    }
+    let own = group_maximum::<N>(
+        &*arena, packed, tables, evidence, &place, record, g, spot.group, spot.v, groups, c.inputs, c.prologue,
+    );
+    let high = greatest_of::<N>(&mut shared, own, spot.column, groups, width);
     let shift = shift_of::<N>(high);
 
     let mut sums = Array::<Vector<f32, N>>::new(c.chunk);

@@ -3,73 +3,78 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
+use crate::gpu::maximum::{greatest_of, rows_maximum};
 use crate::gpu::spot::{Shape, spot};
-use crate::math::{greater, shift_of};
+use crate::math::shift_of;
 use cubecl::prelude::*;
 
-/// Subtracts the maximum over `width` rows from `row` on from them and adds it to the offsets. A column of `-inf` stays.
+/// Copies a carry of `width` rows, or leaves it where it is; where it is rescaled, less its maximum, which is added to the offsets if they are wanted.
 #[cube(launch_unchecked)]
-pub fn gpu_rescale<N: Size>(
+#[allow(clippy::too_many_arguments)]
+pub fn gpu_carry<N: Size>(
     arena: &mut [Vector<f32, N>],
     offsets: &mut [Vector<f64, N>],
     row: u32,
+    target: u32,
     width: u32,
     vectors: u32,
+    #[comptime] rescales: bool,
+    #[comptime] wanted: bool,
     #[comptime] shape: Shape,
 ) {
     let samples = vectors as usize;
     let spot = spot(vectors, 1usize, shape);
     let groups = comptime!(shape.groups());
     let mut maxima = Shared::<[Vector<f32, N>]>::new_slice(comptime!(shape.units));
-    let steps = (width as usize).div_ceil(groups);
-    let mut high = Vector::<f32, N>::new(f32::NEG_INFINITY);
-    for step in 0..steps {
-        let h = step * groups + spot.group;
-        if h < width as usize {
-            high = greater::<N>(high, arena[(row as usize + h) * samples + spot.v]);
+    let mut shift = Vector::<f32, N>::new(0.0);
+    if comptime!(rescales) {
+        let (from, width) = (row as usize, width as usize);
+        let own = rows_maximum::<N>(&*arena, from, width, samples, spot.group, spot.v, groups);
+        let high = greatest_of::<N>(&mut maxima, own, spot.column, groups, shape.vectors);
+        shift = shift_of::<N>(high);
+        if comptime!(wanted) && spot.group == 0 {
+            offsets[spot.v] += Vector::<f64, N>::cast_from(shift);
         }
     }
-    maxima[UNIT_POS as usize] = high;
-    sync_cube();
-    for group in 0..groups {
-        high = greater::<N>(high, maxima[group * shape.vectors + spot.column]);
-    }
-    let shift = shift_of::<N>(high);
-    for step in 0..steps {
+    for step in 0..(width as usize).div_ceil(groups) {
         let h = step * groups + spot.group;
         if h < width as usize {
-            arena[(row as usize + h) * samples + spot.v] -= shift;
+            arena[(target as usize + h) * samples + spot.v] = arena[(row as usize + h) * samples + spot.v] - shift;
         }
-    }
-    if spot.group == 0 {
-        offsets[spot.v] += Vector::<f64, N>::cast_from(shift);
     }
 }
 
-/// Adds the offsets back to `width` rows from `row` on, and starts them afresh for the next loop.
+/// Copies the last carry of a loop to its result, or leaves it where it is. If the offsets are not the root's they are added, and start afresh.
 #[cube(launch_unchecked)]
-pub fn gpu_restore<N: Size>(
+pub fn gpu_leave<N: Size>(
     arena: &mut [Vector<f32, N>],
     offsets: &mut [Vector<f64, N>],
     row: u32,
+    target: u32,
     width: u32,
     vectors: u32,
+    #[comptime] with_offsets: bool,
     #[comptime] shape: Shape,
 ) {
     let samples = vectors as usize;
     let spot = spot(vectors, 1usize, shape);
     let groups = comptime!(shape.groups());
-    let shift = Vector::<f32, N>::cast_from(offsets[spot.v]);
+    let mut shift = Vector::<f32, N>::new(0.0);
+    if comptime!(with_offsets) {
+        shift = Vector::<f32, N>::cast_from(offsets[spot.v]);
+    }
     for step in 0..(width as usize).div_ceil(groups) {
         let h = step * groups + spot.group;
         if h < width as usize {
-            arena[(row as usize + h) * samples + spot.v] += shift;
+            arena[(target as usize + h) * samples + spot.v] = arena[(row as usize + h) * samples + spot.v] + shift;
         }
     }
-    // All units have read the offsets.
-    sync_cube();
-    if spot.group == 0 {
-        offsets[spot.v] = Vector::<f64, N>::new(0.0);
+    if comptime!(with_offsets) {
+        // All units have read the offsets.
+        sync_cube();
+        if spot.group == 0 {
+            offsets[spot.v] = Vector::<f64, N>::new(0.0);
+        }
     }
 }
 

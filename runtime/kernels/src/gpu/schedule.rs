@@ -80,10 +80,10 @@ pub fn schedule(plan: &Plan, sizes: &Sizes) -> Vec<Scheduled> {
     let between = |role: Role, kernel: DeviceKernel| scheduled(role, kernel, narrow, 1);
     let rescaled = |step: &Step| matches!(step, Step::Loop(body) if body.steps >= body.rescale);
     if plan.steps.iter().any(rescaled) {
-        all.push(between(Role::Rescale, DeviceKernel::Rescale { shape: narrow }));
+        all.push(carry(true, true, sizes));
     }
     if !plan.root_offset && plan.steps.iter().any(|step| matches!(step, Step::Loop(_))) {
-        all.push(between(Role::Restore, DeviceKernel::Restore { shape: narrow }));
+        all.push(leave(true, sizes));
     }
     let role = if plan.root_offset { Role::ResultWithOffsets } else { Role::Result };
     all.push(between(role, DeviceKernel::Result { with_offsets: plan.root_offset, shape: narrow }));
@@ -93,6 +93,16 @@ pub fn schedule(plan: &Plan, sizes: &Sizes) -> Vec<Scheduled> {
 fn scheduled(role: Role, kernel: DeviceKernel, shape: Shape, per_item: usize) -> Scheduled {
     let grid = Grid { per_item: per_item as u32, vectors: shape.vectors as u32 };
     Scheduled { role, kernel, units: shape.units as u32, grid }
+}
+
+fn carry(rescales: bool, wanted: bool, sizes: &Sizes) -> Scheduled {
+    let shape = sizes.narrow;
+    scheduled(Role::Carry { rescales, wanted }, DeviceKernel::Carry { rescales, wanted, shape }, shape, 1)
+}
+
+fn leave(with_offsets: bool, sizes: &Sizes) -> Scheduled {
+    let shape = sizes.narrow;
+    scheduled(Role::Leave { with_offsets }, DeviceKernel::Leave { with_offsets, shape }, shape, 1)
 }
 
 fn layer(role: Role, kernel: &Kernel, sizes: &Sizes) -> Scheduled {
@@ -171,11 +181,9 @@ pub fn schedule_flows(plan: &FlowPlan, sizes: &Sizes) -> Vec<Scheduled> {
     all.push(between(Role::Seed, DeviceKernel::Seed { shape: narrow }));
     if !plan.loops.is_empty() {
         for (rescales, wanted) in [(false, false), (true, false), (true, true)] {
-            let kernel = DeviceKernel::Carry { rescales, wanted, shape: narrow };
-            all.push(between(Role::Carry { rescales, wanted }, kernel));
+            all.push(carry(rescales, wanted, sizes));
         }
-        let with_offsets = !plan.root_offset;
-        all.push(between(Role::Leave { with_offsets }, DeviceKernel::Leave { with_offsets, shape: narrow }));
+        all.push(leave(!plan.root_offset, sizes));
     }
     all
 }

@@ -52,10 +52,3 @@ pub fn spot(vectors: u32, #[comptime] runs: usize, #[comptime] shape: Shape) -> 
         group: unit / shape.vectors,
     }
 }
-
-/// `rounds`, as a number that the compiler does not know: a loop of so many rounds is not unrolled as a whole, which would take more
-/// registers than there are. A row has fewer than `2^31` vectors.
-#[cube]
-pub fn rounds(vectors: u32, #[comptime] rounds: usize) -> usize {
-    comptime!(rounds).runtime() + (vectors >> 31) as usize
-}

@@ -15,11 +15,11 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
-use crate::gpu::exact::exact;
-use crate::gpu::spot::{Shape, Spot, rounds, spot};
-use crate::math::{exp_nonpositive, greater, least_lane, lesser, ln_positive, shift_of};
-use crate::operand::{Place, operands};
-use crate::stage::{StageConfig, UNDERFLOW, stored_row};
+use crate::gpu::maximum::{greatest_of, group_maximum};
+use crate::gpu::spot::{Shape, Spot, spot};
+use crate::math::{exp_nonpositive, least_lane, lesser, ln_positive, shift_of};
+use crate::operand::{Place, operands, rounds};
+use crate::stage::{StageConfig, UNDERFLOW, exact, stored_row};
 use cubecl::prelude::*;
 use danaus_artifact::plan::CHUNK;
 
@@ -172,20 +172,10 @@ pub fn gpu_stage<N: Size>(
     let mut exponentials = Shared::<[Vector<f32, N>]>::new_slice(comptime!(s.depth * s.shape.vectors));
     let mut slab = Shared::<[f32]>::new_aligned_slice(comptime!(s.depth * s.pitch(&m)), 16usize);
 
-    let mut high = Vector::<f32, N>::new(f32::NEG_INFINITY);
-    for step in 0..rounds(vectors, comptime!(c.inputs.div_ceil(s.shape.groups()))) {
-        let i = step * groups + spot.group;
-        if i < c.inputs {
-            let h = g * c.inputs + i;
-            let value = operands::<N>(&*arena, packed, tables, evidence, &place, record, h, spot.v, c.prologue);
-            high = greater::<N>(high, value);
-        }
-    }
-    maxima[UNIT_POS as usize] = high;
-    sync_cube();
-    for group in 0..groups {
-        high = greater::<N>(high, maxima[group * width + spot.column]);
-    }
+    let own = group_maximum::<N>(
+        &*arena, packed, tables, evidence, &place, record, g, spot.group, spot.v, groups, c.inputs, c.prologue,
+    );
+    let high = greatest_of::<N>(&mut maxima, own, spot.column, groups, width);
     let shift = shift_of::<N>(high);
 
     let mut sums = Array::<Vector<f32, N>>::new(s.tile);
