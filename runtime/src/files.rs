@@ -114,7 +114,12 @@ fn write_whole(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<(
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let temporary = builder.prefix(TEMPORARY).tempfile_in(folder)?;
+    let temporary = builder.prefix(TEMPORARY).tempfile_in(folder).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            io::Error::other(format!("there is no folder `{}`; make it, or name another", folder.display()))
+        }
+        _ => error,
+    })?;
     let mut buffered = BufWriter::with_capacity(1 << 20, temporary.as_file());
     content(&mut buffered)?;
     buffered.flush()?;
@@ -148,5 +153,11 @@ mod tests {
     fn a_missing_file_is_named() {
         let error = read(Path::new("nowhere/file")).unwrap_err().to_string();
         assert_eq!(error, "cannot read `nowhere/file`: there is no such file or folder");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let error = write(Path::new("nowhere/file"), |_| Ok(())).unwrap_err().to_string();
+        assert_eq!(error, "cannot write `nowhere/file`: there is no folder `nowhere`; make it, or name another");
     }
 }

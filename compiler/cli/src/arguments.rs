@@ -65,7 +65,9 @@ impl CompileArguments {
     /// Refuses a constraint where what is done has nothing to do with it.
     pub fn refuse_constraint(&self, verb: &str) -> Result<(), Failure> {
         match self.constraint.constraint {
-            Some(_) => Err(Failure::usage(format!("{verb} takes a circuit without --constraint"))),
+            Some(_) => Err(Failure::usage(format!(
+                "{verb} takes a circuit without --constraint, which is for queries: leave it out here, and give it to them"
+            ))),
             None => Ok(()),
         }
     }

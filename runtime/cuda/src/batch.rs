@@ -78,12 +78,13 @@ impl<D: Device> Batch<D> {
 /// The launches of a batch, recorded when they are queued for the first time, if the device can.
 pub struct Recorded<D: Device>(Option<D::Recording>);
 
-impl<D: Device> Recorded<D> {
-    /// Nothing is recorded.
-    pub fn new() -> Recorded<D> {
+impl<D: Device> Default for Recorded<D> {
+    fn default() -> Recorded<D> {
         Recorded(None)
     }
+}
 
+impl<D: Device> Recorded<D> {
     /// Forgets what is recorded.
     pub fn forget(&mut self) {
         self.0 = None;

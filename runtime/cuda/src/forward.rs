@@ -69,7 +69,7 @@ impl<D: Device> Forward<D> {
             None => {
                 let variables = self.values.len().max(1);
                 let batch = Batch::new(&mut self.device, rows, self.tile, self.plan.rows, variables)?;
-                (batch, Recorded::new())
+                (batch, Recorded::default())
             }
         };
         let result = self.run(&mut batch, &mut recorded, evidence);

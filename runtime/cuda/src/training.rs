@@ -175,7 +175,7 @@ impl<D: Device> Training<D> {
             batch,
             segments,
             layout,
-            recorded: Recorded::new(),
+            recorded: Recorded::default(),
         };
         self.session = Some(session);
         Ok(())
@@ -187,7 +187,7 @@ impl<D: Device> Training<D> {
         let of_rows: Vec<u8> = of_rows.flat_map(f32::to_le_bytes).collect();
         self.device.upload(&mut weights.0, &of_rows)?;
         batch.start(&mut self.device, evidence, rows, &self.values)?;
-        let mut recorded = std::mem::replace(recorded, Recorded::new());
+        let mut recorded = std::mem::take(recorded);
         let walked = recorded.run(self, |training| &mut training.device, |training| training.walk(session));
         session.recorded = recorded;
         walked?;

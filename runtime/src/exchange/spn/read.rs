@@ -31,7 +31,8 @@ struct Entry {
 
 /// Reads a network; every node that the root needs is checked.
 pub(super) fn network(bytes: &[u8]) -> Result<Network, String> {
-    let file: File = serde_json::from_slice(bytes).map_err(|error| format!("it is no network in JSON: {error}"))?;
+    let file: File = serde_json::from_slice(bytes)
+        .map_err(|error| format!("expected a sum-product network in JSON (see spec/parameters.md), but {error}"))?;
     if file.nodes.len() > LARGEST || !(1..=LARGEST).contains(&file.num_vars) {
         return Err(format!("there must be nodes and variables, and of each at most {LARGEST}"));
     }

@@ -63,5 +63,9 @@ fn what_is_wrong_is_said_with_its_node() {
         wrong("gaussian", "poisson"),
         "node 4: `poisson` is no kind of node; expected sum, product, histogram or gaussian"
     );
-    assert!(wrong("num_vars", "count").starts_with("it is no network in JSON: missing field `num_vars`"));
+    assert!(
+        wrong("num_vars", "count").starts_with(
+            "expected a sum-product network in JSON (see spec/parameters.md), but missing field `num_vars`"
+        )
+    );
 }
