@@ -19,12 +19,12 @@
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
 use super::forward::{ChainPlace, STAGE_WORDS};
-use super::inputs::{FOR_FLOWS, Runs, bring, count_inputs, count_unit, emissions, quads};
+use super::inputs::{FOR_FLOWS, Runs, bring, count_inputs, emissions, quads};
 use super::queue::{clear_next, clear_queue, take};
 use crate::flows::stage::StageFlowConfig;
 use crate::flows::tiles::{CountTile, count_tile, pad, store_pair, weighted_sums};
 use crate::operand::{leave, share};
-use crate::quads::{QUAD, interleaved, unit_of};
+use crate::quads::{QUAD, unit_of};
 use cubecl::prelude::*;
 use danaus_artifact::plan::CHUNK;
 
@@ -135,7 +135,7 @@ fn flow_tile<N: Size>(
 fn hand_down<N: Size>(
     states: &[Vector<f32, N>],
     deltas: &mut [f32],
-    quad_counts: &mut [f32],
+    counts: &mut [f32],
     scratch: &mut [f32],
     scales: &[Vector<f32, N>],
     tables: &[u32],
@@ -195,49 +195,42 @@ fn hand_down<N: Size>(
     }
     if comptime!(is_first && counted.contains(&true)) {
         if block.iteration > 0 {
-            interleave_flows::<N>(scratch, block, c);
-            count_inputs(
-                quad_counts,
-                &*scratch,
-                tables,
-                evidence,
-                block.inputs,
-                block.iteration - 1,
-                vectors * n,
-                block.v0 * n,
-                block.g * comptime!(c.panels()) + i / c.tile,
-                block.slot + comptime!(brought_at(&c)),
-                comptime!(quads(c.tile)),
-                comptime!(c.samples()),
-                counted,
-            );
-        }
-    }
-}
-
-/// Brings the flows in the register tile into the order of the chain's inputs, in the place of what those gave.
-#[cube]
-fn interleave_flows<N: Size>(scratch: &mut [f32], block: &Block, #[comptime] c: StageFlowConfig) {
-    let n = N::value();
-    let scratch = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
-    let from = (block.slot + comptime!(tile_at(&c))) / n;
-    let to = (block.slot + comptime!(brought_at(&c))) / n;
-    #[unroll]
-    for quad in 0..comptime!(quads(c.tile)) {
-        #[unroll]
-        for v in 0..c.vectors {
-            let mut units = Array::<Vector<f32, N>>::new(QUAD);
-            #[unroll]
-            for unit in 0..QUAD {
-                let k = comptime!(quad * QUAD + unit);
-                units[unit] = Vector::new(0.0);
-                if comptime!(k < c.tile) {
-                    units[unit] = scratch[from + comptime!(k * c.vectors + v)];
+            let h = block.g * c.inputs + i;
+            let count = min(block.i_end - i, comptime!(c.tile).runtime());
+            if count == comptime!(c.tile).runtime() {
+                count_inputs(
+                    counts,
+                    &*scratch,
+                    tables,
+                    evidence,
+                    block.inputs,
+                    block.iteration - 1,
+                    vectors * n,
+                    block.v0 * n,
+                    h,
+                    at,
+                    c.tile,
+                    comptime!(c.samples()),
+                    counted.clone(),
+                );
+            } else {
+                for k in 0..count {
+                    count_inputs(
+                        counts,
+                        &*scratch,
+                        tables,
+                        evidence,
+                        block.inputs,
+                        block.iteration - 1,
+                        vectors * n,
+                        block.v0 * n,
+                        h + k,
+                        at + k * comptime!(c.samples()),
+                        1usize,
+                        comptime!(c.samples()),
+                        counted.clone(),
+                    );
                 }
-            }
-            #[unroll]
-            for part in 0..QUAD {
-                scratch[to + comptime!((quad * c.vectors + v) * QUAD + part)] = interleaved::<N>(&units, part);
             }
         }
     }
@@ -287,7 +280,6 @@ fn block_flows<N: Size>(
     states: &[Vector<f32, N>],
     deltas: &mut [f32],
     counts: &mut [f32],
-    quad_counts: &mut [f32],
     scratch: &mut [f32],
     scales: &[Vector<f32, N>],
     packed: &[f32],
@@ -331,7 +323,7 @@ fn block_flows<N: Size>(
                 hand_down::<N>(
                     states,
                     deltas,
-                    quad_counts,
+                    counts,
                     scratch,
                     scales,
                     tables,
@@ -415,7 +407,7 @@ pub fn enter_flow_kernel<N: Size>(
             deltas[(to as usize + place_of(h, outputs, rows)) * vectors + v] =
                 select_many(alive, above / value * given, Vector::new(0.0));
             let at = v * n;
-            count_unit(
+            count_inputs(
                 counts,
                 &*scratch,
                 tables,
@@ -426,6 +418,7 @@ pub fn enter_flow_kernel<N: Size>(
                 at,
                 h,
                 slot,
+                1usize,
                 lanes,
                 counted.clone(),
             );
@@ -458,7 +451,6 @@ fn item<N: Size>(
     states: &[Vector<f32, N>],
     deltas: &mut [f32],
     counts: &mut [f32],
-    quad_counts: &mut [f32],
     scratch: &mut [f32],
     scales: &[Vector<f32, N>],
     packed: &[f32],
@@ -501,7 +493,6 @@ fn item<N: Size>(
                 states,
                 deltas,
                 counts,
-                quad_counts,
                 scratch,
                 scales,
                 packed,
@@ -526,7 +517,6 @@ pub fn chain_flow_kernel<N: Size>(
     states: &[Vector<f32, N>],
     deltas: &mut [f32],
     counts: &mut [f32],
-    quad_counts: &mut [f32],
     scratch: &mut [f32],
     queue: &mut [Atomic<u32>],
     scales: &[Vector<f32, N>],
@@ -560,7 +550,6 @@ pub fn chain_flow_kernel<N: Size>(
                         states,
                         deltas,
                         counts,
-                        quad_counts,
                         scratch,
                         scales,
                         packed,

@@ -64,39 +64,6 @@ pub fn table_kernel(
     leave(pitch as u32);
 }
 
-/// Adds counts that are laid out as a linear table to those of the plan, and clears them. A work item is a quad.
-#[cube(launch_unchecked)]
-pub fn count_kernel(
-    quad_counts: &mut [Vector<f32, Const<4>>],
-    counts: &mut [f32],
-    from: u32,
-    to: u32,
-    pitch: u32,
-    #[comptime] runs: Runs,
-) {
-    let (quads, pitch) = (comptime!(runs.quads()), pitch as usize);
-    let (first, end) = share(comptime!(runs.len(1)).runtime());
-    for index in first..end {
-        let run = index / quads;
-        let start = index % quads * QUAD;
-        let o = run % comptime!(runs.count()) * runs.tile + start;
-        for value in 0..pitch {
-            let at = from as usize * comptime!(CHUNK / QUAD) + index * pitch + value;
-            let found = quad_counts[at];
-            quad_counts[at] = Vector::new(0.0);
-            #[unroll]
-            for k in 0..QUAD {
-                if start + k < runs.tile && o + k < runs.units {
-                    let h =
-                        stored_row(run / comptime!(runs.count()), o + k, comptime!(runs.units), comptime!(runs.rows));
-                    counts[to as usize * CHUNK + h * pitch + value] += found.extract(k);
-                }
-            }
-        }
-    }
-    leave(pitch as u32);
-}
-
 /// Whether any of `count` vectors of weights is unfit. A work item is a vector.
 #[cube(launch_unchecked)]
 pub fn weight_kernel<N: Size>(packed: &[Vector<f32, N>], unfits: &mut [Vector<f32, N>], from: u32, count: u32) {

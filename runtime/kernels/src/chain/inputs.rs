@@ -150,49 +150,10 @@ pub fn emissions<N: Size>(
     product
 }
 
-/// Adds the flows of a run of units, left in scratch memory as `[quad][sample][unit of the quad]` from number `at` on, to the counts of the
-/// inputs of an iteration, which are laid out as the tables for flows are.
+/// Adds flows of `units` units from `h` on, left in scratch memory from number `at` on, to the counts of the inputs of an iteration.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 pub fn count_inputs(
-    quad_counts: &mut [f32],
-    scratch: &[f32],
-    tables: &[u32],
-    evidence: &[u32],
-    words: usize,
-    iteration: u32,
-    row: usize,
-    v0: usize,
-    run: usize,
-    at: usize,
-    #[comptime] quads: usize,
-    #[comptime] samples: usize,
-    #[comptime] counted: Vec<bool>,
-) {
-    let counts = quad_counts.as_vectorized_mut().with_vector_size_mut::<Const<4>>();
-    let flows = scratch.as_vectorized().with_vector_size::<Const<4>>();
-    #[unroll]
-    for input in 0..comptime!(counted.len()) {
-        if comptime!(counted[input]) {
-            let words = words + comptime!(input * INPUT_WORDS);
-            let observed = observed(tables, words, iteration, row, v0);
-            let pitch = tables[words + 3] as usize;
-            let to = tables[words + FOR_FLOWS] as usize * comptime!(CHUNK / QUAD) + run * quads * pitch;
-            for sample in 0..samples {
-                let column = to + evidence[observed + sample] as usize;
-                #[unroll]
-                for quad in 0..quads {
-                    counts[column + quad * pitch] += flows[at / QUAD + comptime!(quad * samples) + sample];
-                }
-            }
-        }
-    }
-}
-
-/// Adds flows of unit `h`, left in scratch memory from number `at` on, to the counts of the inputs of an iteration.
-#[cube]
-#[allow(clippy::too_many_arguments)]
-pub fn count_unit(
     counts: &mut [f32],
     scratch: &[f32],
     tables: &[u32],
@@ -203,6 +164,7 @@ pub fn count_unit(
     v0: usize,
     h: usize,
     at: usize,
+    #[comptime] units: usize,
     #[comptime] samples: usize,
     #[comptime] counted: Vec<bool>,
 ) {
@@ -211,9 +173,14 @@ pub fn count_unit(
         if comptime!(counted[input]) {
             let words = words + comptime!(input * INPUT_WORDS);
             let observed = observed(tables, words, iteration, row, v0);
-            let to = tables[words + 4] as usize * CHUNK + h * tables[words + 3] as usize;
+            let pitch = tables[words + 3] as usize;
+            let to = tables[words + 4] as usize * CHUNK + h * pitch;
             for sample in 0..samples {
-                counts[to + evidence[observed + sample] as usize] += scratch[at + sample];
+                let column = to + evidence[observed + sample] as usize;
+                #[unroll]
+                for k in 0..units {
+                    counts[column + k * pitch] += scratch[at + k * samples + sample];
+                }
             }
         }
     }

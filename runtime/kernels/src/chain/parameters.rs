@@ -1,9 +1,8 @@
 //! The parameters of a chain: the tables of its inputs in linear space, and whether all numbers are fit for it.
 
-use super::convert::{count_kernel, table_kernel, weight_kernel};
+use super::convert::{table_kernel, weight_kernel};
 use super::forward::STAGE_WORDS;
 use super::inputs::{INPUT_WORDS, Runs};
-use crate::flows::program::zeros;
 use crate::launch::argument;
 use crate::quads::QUAD;
 use cubecl::client::Client;
@@ -19,8 +18,6 @@ pub struct ChainParameters {
     pub(super) tables: Handle,
     /// The tables of inputs, in linear space.
     pub(super) linear: Handle,
-    /// Counts in the same order, zeros between the walks back.
-    pub(super) quad_counts: Handle,
     copies: Vec<Copied>,
     /// For each unit a chunk of numbers that are positive if a parameter is unfit.
     pub(super) unfits: Handle,
@@ -39,8 +36,6 @@ struct Copied {
     pitch: u32,
     /// How its units are cut.
     runs: Runs,
-    /// Where its counts stand, in chunks, if it is a table for flows that is learned.
-    counts: Option<u32>,
 }
 
 impl ChainParameters {
@@ -50,11 +45,11 @@ impl ChainParameters {
         let mut next = 0;
         let last = chain.stages.last().expect("a chain has sums");
         for input in &chain.inputs {
-            copies.push(copied(&copies, &mut next, input, Runs::of_values(&last.kernel), None));
+            copies.push(copied(&copies, &mut next, input, Runs::of_values(&last.kernel)));
         }
         if let Some(flow) = &chain.stages[0].flow {
             for input in &chain.inputs {
-                copies.push(copied(&copies, &mut next, input, Runs::of_flows(&flow.kernel), input.counts));
+                copies.push(copied(&copies, &mut next, input, Runs::of_flows(&flow.kernel)));
             }
         }
         let words = words(&chain, &copies);
@@ -62,10 +57,8 @@ impl ChainParameters {
         let linear = client.empty((next as usize).max(1) * CHUNK * size_of::<f32>());
         copies.sort_by_key(|copy| copy.to);
         copies.dedup();
-        let is_counted = copies.iter().any(|copy| copy.counts.is_some());
-        let quad_counts = zeros::<f32>(client, if is_counted { next as usize * CHUNK } else { 0 });
         let unfits = tables.clone();
-        ChainParameters { chain, tables, linear, quad_counts, copies, unfits, is_current: false }
+        ChainParameters { chain, tables, linear, copies, unfits, is_current: false }
     }
 
     /// The chain.
@@ -75,7 +68,7 @@ impl ChainParameters {
 
     /// Bytes of the buffers.
     pub fn bytes(&self) -> u64 {
-        [&self.tables, &self.linear, &self.quad_counts].map(Handle::size_in_used).iter().sum()
+        self.tables.size_in_used() + self.linear.size_in_used()
     }
 
     /// Says that the packed parameters, or the number of units, are others.
@@ -90,7 +83,7 @@ impl ChainParameters {
         }
         self.unfits = client.create_from_slice(&vec![0; units * CHUNK * size_of::<f32>()]);
         let grid = || (CubeCount::new_single(), CubeDim::new_1d(units as u32));
-        for &Copied { from, to, pitch, runs, .. } in &self.copies {
+        for &Copied { from, to, pitch, runs } in &self.copies {
             let ((count, dim), [packed, linear, unfits]) = (grid(), [packed, &self.linear, &self.unfits].map(argument));
             // SAFETY: the table lies within the packed parameters, as was checked, and has room in the linear tables.
             unsafe {
@@ -107,25 +100,11 @@ impl ChainParameters {
         }
         (self.copies.len() + self.chain.stages.len()) as u64
     }
-
-    /// Adds the counts of the walks back so far to those of the plan. Gives the number of launches.
-    pub fn add_counts(&self, client: &Client, counts: &Handle, units: usize) -> u64 {
-        let mut launches = 0;
-        for &Copied { to: from, pitch, runs, counts: to, .. } in &self.copies {
-            let Some(to) = to else { continue };
-            let (count, dim) = (CubeCount::new_single(), CubeDim::new_1d(units as u32));
-            let [quad_counts, counts] = [&self.quad_counts, counts].map(argument);
-            // SAFETY: the counts of a table lie within those of the plan, as was checked.
-            unsafe { count_kernel::launch_unchecked(client, count, dim, quad_counts, counts, from, to, pitch, runs) };
-            launches += 1;
-        }
-        launches
-    }
 }
 
 /// The linear table of an input: one that is there already, or a new one.
-fn copied(copies: &[Copied], next: &mut u32, input: &ChainInput, runs: Runs, counts: Option<u32>) -> Copied {
-    let new = Copied { from: input.table, to: *next, pitch: input.pitch, runs, counts };
+fn copied(copies: &[Copied], next: &mut u32, input: &ChainInput, runs: Runs) -> Copied {
+    let new = Copied { from: input.table, to: *next, pitch: input.pitch, runs };
     if let Some(copy) = copies.iter().find(|copy| Copied { to: new.to, ..**copy } == new) {
         return *copy;
     }

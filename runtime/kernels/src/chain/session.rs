@@ -193,7 +193,6 @@ impl ChainSession {
                 argument(&self.states),
                 argument(deltas),
                 argument(counts),
-                argument(&parameters.quad_counts),
                 argument(&memory.scratch),
                 argument(&self.queue),
                 argument(&self.scales),
@@ -346,8 +345,6 @@ impl ChainSession {
                 launches += 1;
             }
         }
-        let Buffers { client, memory, parameters, .. } = *buffers;
-        launches += parameters.add_counts(client, counts, memory.layout.units);
         let (_, deltas) = self.flows.as_ref().expect("it has flows");
         // SAFETY: the caller's promise.
         unsafe { self.copy(buffers, [deltas, &buffers.memory.arena], 0, before) };
