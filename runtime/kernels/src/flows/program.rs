@@ -16,7 +16,7 @@ use crate::chain::parameters::ChainParameters;
 use crate::chain::session::ChainSession;
 use crate::error::KernelError;
 use crate::launch::{Layout, Memory, argument, grid};
-use crate::pack::{pack_all, pack_one, unpack_counts};
+use crate::pack::{pack_all, pack_run, runs};
 use crate::program::{FLUSH, Stats, check_memory};
 use crate::queries::launch::Answers;
 use crate::validate::arrays;
@@ -26,11 +26,15 @@ use cubecl::client::Client;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 use danaus_artifact::chain::Chain;
+use danaus_artifact::counts::{Counts, Numbers};
 use danaus_artifact::flow_plan::{FlowPlan, FlowStep, Segments};
 use danaus_artifact::plan::{CHUNK, Plan};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
+
+/// Packed numbers that are worth a copy of their own.
+const RUN: usize = 1 << 18;
 
 /// Sizes of batch whose buffers are kept.
 const SESSIONS: usize = 2;
@@ -46,6 +50,8 @@ pub struct FlowProgram {
     sums: Option<Handle>,
     /// Whether the counts are those of a batch.
     is_counted: bool,
+    /// What was read of the device last: single or double precision. It may be the buffer itself, so nothing is computed while it is here.
+    read: Option<(Bytes, bool)>,
     /// Number of values of every variable.
     pub(crate) values: Vec<u32>,
     pub(super) units: usize,
@@ -99,6 +105,7 @@ impl FlowProgram {
             counts,
             sums: None,
             is_counted: false,
+            read: None,
             values,
             units,
             limit,
@@ -140,7 +147,7 @@ impl FlowProgram {
         Ok(())
     }
 
-    /// Replaces the parameters, by numbers as [`pack()`](crate::pack()) takes them. The device copies a tensor while the next one is packed.
+    /// Replaces the parameters, by numbers as [`pack()`](crate::pack()) takes them. The device copies a part while the next one is packed.
     ///
     /// # Panics
     /// If a tensor does not have the length its shape demands.
@@ -149,9 +156,9 @@ impl FlowProgram {
         let Some(handle) = self.packed.clone() else {
             return self.set_packed(&pack_all(&self.plan.packs, length, parameters, values));
         };
-        for pack in &self.plan.packs {
-            let packed = pack_one(pack, parameters, values);
-            let first = pack.offset as usize * CHUNK;
+        for run in runs(&self.plan.packs, parameters, RUN) {
+            let packed = pack_run(run, parameters, values);
+            let first = run[0].offset as usize * CHUNK;
             let [before, after] = [first, length - first - packed.len()].map(|count| (count * size_of::<f32>()) as u64);
             if !packed.is_empty() {
                 self.client.write(&handle.clone().offset_start(before).offset_end(after), Bytes::from_elems(packed));
@@ -172,6 +179,7 @@ impl FlowProgram {
             return Ok(Vec::new());
         }
         assert!(rows <= batch, "a batch of {batch} has room for {rows} rows");
+        self.start_afresh()?;
         self.prepare(batch)?;
         self.drain()?;
         let mut session = self.sessions.pop().expect("a batch was prepared");
@@ -181,21 +189,28 @@ impl FlowProgram {
         result
     }
 
-    /// The flows of all parameters gathered so far, see [`unpack_counts`], and starts afresh. `values` are those of the
-    /// parameters.
-    pub fn take(&mut self, values: &[Vec<f32>]) -> Result<Vec<Vec<f64>>, KernelError> {
-        let failed = |error| KernelError::Device(format!("{error:?}"));
-        let signature = self.signature.clone();
-        if self.sums.is_some() {
+    /// The counts of all rows gathered so far; the next rows start afresh.
+    pub fn take(&mut self) -> Result<Counts<'_>, KernelError> {
+        self.start_afresh()?;
+        let is_double = self.sums.is_some();
+        if is_double {
             self.drain()?;
-            let sums = self.sums.take().expect("there are sums");
-            let sums = self.client.read_one(sums).map_err(failed)?;
-            return Ok(unpack_counts(&self.plan, &signature.parameters, values, f64::from_bytes(&sums)));
         }
-        // What is read may be the buffer itself, so it is not cleared before it has been used.
-        let read = self.client.read_one(self.counts.clone()).map_err(failed)?;
-        let flows = unpack_counts(&self.plan, &signature.parameters, values, f32::from_bytes(&read));
-        drop(read);
+        let handle = self.sums.take().unwrap_or_else(|| self.counts.clone());
+        let read = self.client.read_one(handle).map_err(|error| KernelError::Device(format!("{error:?}")))?;
+        let (bytes, _) = self.read.insert((read, is_double));
+        let numbers = match is_double {
+            true => Numbers::Double(f64::from_bytes(bytes)),
+            false => Numbers::Single(f32::from_bytes(bytes)),
+        };
+        Ok(Counts::new(&self.plan, &self.signature.parameters, numbers))
+    }
+
+    /// Lets go of what was taken.
+    fn start_afresh(&mut self) -> Result<(), KernelError> {
+        if self.read.take().is_none() || !std::mem::take(&mut self.is_counted) {
+            return Ok(());
+        }
         let dim = CubeDim::new_1d(self.units as u32);
         // SAFETY: the counts are whole vectors.
         unsafe {
@@ -208,9 +223,7 @@ impl FlowProgram {
                 self.plan.count_chunks,
             );
         }
-        self.is_counted = false;
-        self.queued()?;
-        Ok(flows)
+        self.queued()
     }
 
     /// Moves the counts of the last batch to the sums in double precision.
