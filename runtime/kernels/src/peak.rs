@@ -6,7 +6,7 @@
 use crate::error::KernelError;
 use crate::launch::argument;
 use crate::operand::leave;
-use cubecl::Device;
+use crate::processor;
 use cubecl::prelude::*;
 use std::time::Instant;
 
@@ -39,7 +39,7 @@ fn peak_kernel<N: Size>(result: &mut [Vector<f32, N>], rounds: u32) {
 /// Single-precision operations per second of all cores together, a multiply-add counting as two: the best of
 /// `runs` measurements of about 20 ms.
 pub fn peak(runs: usize) -> Result<f64, KernelError> {
-    let client = Device::cpu().map_err(|error| KernelError::Device(format!("{error:?}")))?.client();
+    let client = processor::client();
     let units = client.properties().hardware.max_units_per_cube.max(1);
     let lanes = 16;
     let rounds = 5_000_000u32 / 4;
