@@ -9,10 +9,11 @@ use danaus_runtime::queries::QuerySession;
 pub use danaus_runtime::session::usual_batch;
 use danaus_runtime::session::{Session, SessionError};
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Puts a circuit on the device.
-pub fn open(plan: Plan, parameters: &Parameters) -> Result<Session, Failure> {
+pub fn open(plan: impl Into<Arc<Plan>>, parameters: &Parameters) -> Result<Session, Failure> {
     Session::open(plan, parameters).map_err(failure)
 }
 

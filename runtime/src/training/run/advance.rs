@@ -14,15 +14,22 @@ const GRAIN: usize = 1 << 16;
 type Failed<S, L> = TrainError<<S as FlowSource>::Error, <L as Likelihood>::Error>;
 
 impl<S: FlowSource, L: Likelihood> Run<'_, S, L> {
-    /// Goes on to the next place where the run can be left.
+    /// Goes on to the next place where the run can be left: the end of a segment, or the evaluation that follows it.
     pub(super) fn advance(&mut self) -> Result<(), Failed<S, L>> {
+        let rows = self.task.train.len();
+        if !self.is_measured() {
+            return self.after_update();
+        }
+        if self.state.progress.row as usize == rows {
+            return self.end_epoch();
+        }
         self.gather_segment()?;
         let row = self.state.progress.row as usize;
-        let rows = self.task.train.len();
         if row == rows || row.is_multiple_of(self.task.config.rows_per_update(rows)) {
             self.update()?;
+            self.after_update()?;
         }
-        if row == rows { self.end_epoch() } else { Ok(()) }
+        if row == rows && self.is_measured() { self.end_epoch() } else { Ok(()) }
     }
 
     /// Gathers chunks up to the end of the segment or of the update, and takes their flows.
@@ -100,14 +107,14 @@ impl<S: FlowSource, L: Likelihood> Run<'_, S, L> {
         let total = per_epoch.saturating_mul(self.task.config.epochs);
         let step = self.task.config.schedule.at(self.state.progress.updates, per_epoch, total);
         let flows = std::mem::take(&mut self.state.flows);
-        let tally = std::mem::take(&mut self.state.progress.in_update);
-        if tally.possible() > 0 {
+        let possible = self.state.progress.in_update.possible();
+        if possible > 0 {
             let top_down = if self.optimizer.wants_top_down() { Some(self.top_down()?) } else { None };
             let update = Update {
                 parameters: &self.source.plan().parameters,
                 flows: &flows,
                 top_down: top_down.as_deref(),
-                rows: tally.possible() as f64,
+                rows: possible as f64,
                 step,
             };
             self.optimizer.update(&update, &mut self.state.values);
@@ -115,7 +122,7 @@ impl<S: FlowSource, L: Likelihood> Run<'_, S, L> {
         }
         self.state.progress.updates += 1;
         self.state.progress.step = step;
-        self.after_update(&tally)
+        Ok(())
     }
 
     /// The flows of one row of which nothing is observed.

@@ -1,7 +1,8 @@
 //! The arguments of `danaus train`.
 
-use crate::arguments::ModelArguments;
+use crate::arguments::{ModelArguments, WithoutConstraint};
 use crate::evidence::{DataArguments, positive};
+use crate::gpu::DeviceArguments;
 use crate::training::curve::Axis;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use danaus_runtime::training::Settings;
@@ -58,7 +59,10 @@ pub struct Train {
     pub json: bool,
 
     #[command(flatten)]
-    pub model: ModelArguments,
+    pub device: DeviceArguments,
+
+    #[command(flatten)]
+    pub model: WithoutConstraint<ModelArguments>,
 
     #[command(flatten)]
     pub data: TrainingData,
