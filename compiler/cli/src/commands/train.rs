@@ -8,7 +8,7 @@ use crate::evidence::{self, ParameterArguments, data_failure};
 use crate::failure::Failure;
 use crate::gpu;
 use crate::model::{self, Model};
-use crate::output::{self, say};
+use crate::output::{self, say, say_text};
 use crate::session;
 use crate::training::{curve, report, signal, watcher::Watcher};
 use danaus_artifact::plan::Plan;
@@ -103,6 +103,9 @@ fn train<S: FlowSource, L: Likelihood>(
     let named = [("train", Some(&data.train)), ("valid", data.valid.as_ref()), ("test", data.test.as_ref())];
     let named: Vec<(&str, &dyn Rows)> = named.into_iter().filter_map(|(name, rows)| Some((name, &**rows?))).collect();
     let found = report::evaluate(judge, of_judge, outcome.state.chosen(), &named)?;
+    if arguments.timings {
+        say_text(&session::timings());
+    }
     written.iter().for_each(|path| say(format_args!("wrote {}", path.display())));
     output::print(&if arguments.json { report::json(&outcome, &found) } else { report::text(&outcome, &found) })
 }

@@ -66,3 +66,52 @@ impl Cache {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(folder: &std::path::Path) -> usize {
+        fs::read_dir(folder).map_or(0, Iterator::count)
+    }
+
+    #[test]
+    fn what_is_written_is_read_unless_it_was_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache(Some(folder.path().join("made").join("on demand")));
+        assert_eq!(cache.read("a"), None);
+        cache.write("a", b"code");
+        assert_eq!(cache.read("a").as_deref(), Some(&b"code"[..]));
+        let path = folder.path().join("made").join("on demand").join("a");
+        let whole = fs::read(&path).unwrap();
+        for damaged in [&whole[..whole.len() - 1], &whole[1..], b"", b"of another program, and longer than a hash is"] {
+            fs::write(&path, damaged).unwrap();
+            assert_eq!(cache.read("a"), None, "{damaged:?}");
+        }
+        cache.write("a", b"again");
+        assert_eq!(cache.read("a").as_deref(), Some(&b"again"[..]));
+        assert_eq!(files(path.parent().unwrap()), 1, "nothing else is left there");
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_there_is_nothing() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for cache in [Cache(None), Cache(Some(file.path().to_path_buf())), Cache(Some(file.path().join("below")))] {
+            cache.write("a", b"code");
+            assert_eq!(cache.read("a"), None);
+        }
+    }
+
+    #[test]
+    fn the_oldest_are_removed_when_there_are_too_many() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache(Some(folder.path().to_path_buf()));
+        for file in 0..MOST_FILES - 1 {
+            fs::write(folder.path().join(format!("{file:04}")), b"").unwrap();
+        }
+        assert_eq!(files(folder.path()), MOST_FILES - 1);
+        cache.write("new", b"code");
+        assert_eq!(files(folder.path()), MOST_FILES - MOST_FILES / 4);
+        assert_eq!(cache.read("new").as_deref(), Some(&b"code"[..]));
+    }
+}

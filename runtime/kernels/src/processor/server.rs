@@ -7,8 +7,8 @@ use super::lower::{ALIGNMENT, lower};
 use super::object::{Host, link};
 use super::workers::{Entry, Launch, Workers};
 use cubecl::server::{
-    BufferBinding, CopyDescriptor, CubeCount, KernelArguments, KernelResource, ProfileError, ProfilingToken,
-    Server, ServerCommunication, ServerError, ServerStorage, ServerUtilities,
+    BufferBinding, CopyDescriptor, CubeCount, KernelArguments, KernelResource, ProfileError, ProfilingToken, Server,
+    ServerCommunication, ServerError, ServerStorage, ServerUtilities,
 };
 use cubecl::{CubeKernel, MemoryAllocationMode, StreamMemoryReport, define_kernel};
 use cubecl_core::bytes::Bytes;
@@ -26,10 +26,29 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// What the code of kernels depends on in this crate; see `build.rs`.
 const MADE_FROM: &str = env!("KERNELS_MADE_FROM");
+
+/// A kernel that was made ready.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Made {
+    /// Its name.
+    pub kernel: &'static str,
+    /// Seconds that it took.
+    pub seconds: f64,
+    /// Whether its code was in the folder.
+    pub was_kept: bool,
+}
+
+static MADE: Mutex<Vec<Made>> = Mutex::new(Vec::new());
+
+/// The kernels that this process has made ready, in their order.
+pub fn made() -> Vec<Made> {
+    MADE.lock().expect("nobody panics with it").clone()
+}
 
 /// The server.
 pub struct Processor {
@@ -54,7 +73,13 @@ impl Processor {
     }
 
     /// Queues a launch; `false` if it is one for CubeCL.
-    fn queue(&mut self, kernel: &dyn CubeKernel, count: &CubeCount, bindings: &KernelArguments, stream: StreamId) -> bool {
+    fn queue(
+        &mut self,
+        kernel: &dyn CubeKernel,
+        count: &CubeCount,
+        bindings: &KernelArguments,
+        stream: StreamId,
+    ) -> bool {
         let CubeCount::Static(x, y, z) = *count else { return false };
         let Some(entry) = self.entry(kernel) else { return false };
         let id = kernel.id();
@@ -67,7 +92,11 @@ impl Processor {
     }
 
     /// Where the buffers are, and what keeps them there.
-    fn buffers(&mut self, bindings: &KernelArguments, stream: StreamId) -> Option<(Vec<*mut c_void>, Vec<Box<dyn Any + Send>>)> {
+    fn buffers(
+        &mut self,
+        bindings: &KernelArguments,
+        stream: StreamId,
+    ) -> Option<(Vec<*mut c_void>, Vec<Box<dyn Any + Send>>)> {
         if std::mem::take(&mut self.is_mixed) {
             self.inner.flush(stream).ok()?;
         }
@@ -90,27 +119,34 @@ impl Processor {
         if let Some(entry) = self.kernels.get(&id) {
             return *entry;
         }
+        let start = Instant::now();
         // What goes wrong here goes wrong again where CubeCL compiles the kernel, which says so.
-        let entry = catch_unwind(AssertUnwindSafe(|| self.make(kernel, &id))).ok().and_then(Result::ok);
+        let found = catch_unwind(AssertUnwindSafe(|| self.make(kernel, &id))).ok().and_then(Result::ok);
+        if let Some((_, was_kept)) = found {
+            let made = Made { kernel: id.short_name(), seconds: start.elapsed().as_secs_f64(), was_kept };
+            MADE.lock().expect("nobody panics with it").push(made);
+        }
+        let entry = found.map(|(entry, _)| entry);
         self.kernels.insert(id, entry);
         entry
     }
 
-    fn make(&self, kernel: &dyn CubeKernel, id: &KernelId) -> Result<Entry, String> {
+    /// The code, and whether it was in the folder.
+    fn make(&self, kernel: &dyn CubeKernel, id: &KernelId) -> Result<(Entry, bool), String> {
         let (host, about) = self.host.as_ref().ok_or("the processor is unknown")?;
         let properties = Server::utilities(&self.inner).properties_hash;
         let all = format!("{MADE_FROM} {about} {properties} {:x} {}", id.stable_hash(), id.stable_format());
         let name = blake3::hash(all.as_bytes()).to_hex().to_string();
         // SAFETY: the name stands for all that the code depends on, and the contents are undamaged.
         if let Some(entry) = self.cache.read(&name).and_then(|object| unsafe { link(&object, &name) }.ok()) {
-            return Ok(entry);
+            return Ok((entry, true));
         }
         let definition = define_kernel(kernel).map_err(|error| format!("{error:?}"))?;
         let entry = definition.settings.kernel_name.clone();
         let object = host.compile(&lower(definition)?, &entry, &name)?;
         self.cache.write(&name, &object);
         // SAFETY: it has just been made.
-        unsafe { link(&object, &name) }
+        Ok((unsafe { link(&object, &name)? }, false))
     }
 }
 
@@ -192,11 +228,7 @@ impl Server for Processor {
         Server::utilities(&self.inner)
     }
 
-    fn read(
-        &mut self,
-        descriptors: Vec<CopyDescriptor>,
-        stream: StreamId,
-    ) -> DynFut<Result<Vec<Bytes>, ServerError>> {
+    fn read(&mut self, descriptors: Vec<CopyDescriptor>, stream: StreamId) -> DynFut<Result<Vec<Bytes>, ServerError>> {
         self.quiet().read(descriptors, stream)
     }
 

@@ -96,8 +96,7 @@ pub struct Workers {
 impl Workers {
     /// No workers yet: they begin with the first launch that needs them.
     pub fn new() -> Workers {
-        let progress =
-            Progress { done: AtomicU64::new(0), awaited: AtomicU64::new(NOBODY), owner: Mutex::new(None) };
+        let progress = Progress { done: AtomicU64::new(0), awaited: AtomicU64::new(NOBODY), owner: Mutex::new(None) };
         Workers { senders: Vec::new(), progress: Arc::new(progress), queued: 0 }
     }
 

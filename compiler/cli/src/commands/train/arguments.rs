@@ -54,6 +54,10 @@ pub struct Train {
     #[arg(long)]
     pub fresh: bool,
 
+    /// Say on stderr at the end how long each kernel took to be made ready, and whether it was compiled now
+    #[arg(long)]
+    pub timings: bool,
+
     /// Print the report as one JSON object
     #[arg(long)]
     pub json: bool,
