@@ -17,10 +17,10 @@ use crate::chain::session::ChainSession;
 use crate::error::KernelError;
 use crate::launch::{Layout, Memory, argument, grid};
 use crate::pack::{pack_all, pack_run, runs};
+use crate::processor;
 use crate::program::{FLUSH, Stats, check_memory};
 use crate::queries::launch::Answers;
 use crate::validate::arrays;
-use cubecl::Device;
 use cubecl::bytes::Bytes;
 use cubecl::client::Client;
 use cubecl::prelude::*;
@@ -85,7 +85,7 @@ impl FlowProgram {
     /// take.
     pub fn new(plan: Arc<FlowPlan>, signature: Arc<Plan>, limit: u64) -> Result<FlowProgram, KernelError> {
         check_plan(&plan)?;
-        let client = Device::cpu().map_err(|error| KernelError::Device(format!("{error:?}")))?.client();
+        let client = processor::client();
         let units = client.properties().hardware.max_units_per_cube.max(1) as usize;
         let (arrays, count) = arrays(&signature)?;
         let mut values = Vec::with_capacity(count as usize);
