@@ -13,6 +13,8 @@
 //!
 //! Values of zero are impossible, and have no derivative: it might grow without bound before it meets the zero.
 //!
+//! Where nothing is counted, for posteriors, the flow of a unit of a carry is left where its value was: posteriors are computed from it.
+//!
 //! A work item is (distinct block, chunk of inputs). Derivatives stand in two regions in turns, as the values do; the values themselves are all
 //! there. A derivative is written where the outputs of one block, which are permuted when they are stored, are neighbors.
 
@@ -133,7 +135,7 @@ fn flow_tile<N: Size>(
 // One condition is decided when the kernel is compiled, the other when it runs.
 #[allow(clippy::too_many_arguments, clippy::collapsible_if)]
 fn hand_down<N: Size>(
-    states: &[Vector<f32, N>],
+    states: &mut [Vector<f32, N>],
     deltas: &mut [f32],
     counts: &mut [f32],
     scratch: &mut [f32],
@@ -174,6 +176,10 @@ fn hand_down<N: Size>(
                     derivative *= scales[block.iteration as usize * vectors + column];
                     let flow = select_many(alive, derivative * value, Vector::new(0.0));
                     tile[at / n + comptime!(k * c.vectors + v)] = flow;
+                    if comptime!(!c.counted) {
+                        // The value has been used, and nothing is counted with it.
+                        states[(block.values + h) * vectors + column] = flow;
+                    }
                     if block.iteration == 0 {
                         // Before the first iteration flows are wanted.
                         derivative = flow;
@@ -277,7 +283,7 @@ fn transpose<N: Size>(
 // One condition is decided when the kernel is compiled, the other when it runs.
 #[allow(clippy::too_many_arguments, clippy::collapsible_if)]
 fn block_flows<N: Size>(
-    states: &[Vector<f32, N>],
+    states: &mut [Vector<f32, N>],
     deltas: &mut [f32],
     counts: &mut [f32],
     scratch: &mut [f32],
@@ -339,20 +345,22 @@ fn block_flows<N: Size>(
             }
         }
     }
-    transpose::<N>(states, scratch, scales, vectors, block, c, is_first);
-    for x in 0..comptime!(c.columns().div_ceil(c.count_vectors)) {
-        for o in 0..comptime!(c.outputs.div_ceil(c.count_outputs)) {
-            let first = block.g % c.distinct * c.outputs * comptime!(c.pitch()) + block.i0;
-            let tile = CountTile {
-                handed: (block.above * vectors + block.v0) * comptime!(c.lanes),
-                row: vectors * comptime!(c.lanes),
-                transposed: block.slot,
-                counts: block.counts + first,
-                i0: block.i0,
-                o: o * c.count_outputs,
-                x: x * c.count_vectors,
-            };
-            count_tile::<N>(counts, &*scratch, &*deltas, &tile, c);
+    if comptime!(c.counted) {
+        transpose::<N>(&*states, scratch, scales, vectors, block, c, is_first);
+        for x in 0..comptime!(c.columns().div_ceil(c.count_vectors)) {
+            for o in 0..comptime!(c.outputs.div_ceil(c.count_outputs)) {
+                let first = block.g % c.distinct * c.outputs * comptime!(c.pitch()) + block.i0;
+                let tile = CountTile {
+                    handed: (block.above * vectors + block.v0) * comptime!(c.lanes),
+                    row: vectors * comptime!(c.lanes),
+                    transposed: block.slot,
+                    counts: block.counts + first,
+                    i0: block.i0,
+                    o: o * c.count_outputs,
+                    x: x * c.count_vectors,
+                };
+                count_tile::<N>(counts, &*scratch, &*deltas, &tile, c);
+            }
         }
     }
 }
@@ -448,7 +456,7 @@ pub fn copy_kernel<N: Size>(
 #[cube]
 #[allow(clippy::too_many_arguments)]
 fn item<N: Size>(
-    states: &[Vector<f32, N>],
+    states: &mut [Vector<f32, N>],
     deltas: &mut [f32],
     counts: &mut [f32],
     scratch: &mut [f32],
@@ -514,7 +522,7 @@ fn item<N: Size>(
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
 pub fn chain_flow_kernel<N: Size>(
-    states: &[Vector<f32, N>],
+    states: &mut [Vector<f32, N>],
     deltas: &mut [f32],
     counts: &mut [f32],
     scratch: &mut [f32],

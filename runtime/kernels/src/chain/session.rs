@@ -320,11 +320,19 @@ impl ChainSession {
     }
 
     /// Queues the flows of a chain, from the flow of the carry after it to that before it, both in the arena; the carry before
-    /// it stands at row `first`. Gives the number of launches.
+    /// it stands at row `first`. `then` is called after each segment, when the flows of its carries stand where their values were, unless flows are
+    /// counted. Gives the number of launches.
     ///
     /// # Safety
     /// As for [`forward`](ChainSession::forward), which must have been queued before.
-    pub unsafe fn backward(&self, buffers: &Buffers<'_>, counts: &Handle, first: u32, [before, after]: Carries) -> u64 {
+    pub unsafe fn backward(
+        &self,
+        buffers: &Buffers<'_>,
+        counts: &Handle,
+        first: u32,
+        [before, after]: Carries,
+        then: &mut dyn FnMut(u32),
+    ) -> u64 {
         let chain = &buffers.parameters.chain;
         let mut launches = 2;
         for segment in self.segments(chain).rev() {
@@ -341,9 +349,10 @@ impl ChainSession {
                     self.walk(buffers, segment.clone(), true);
                     launches += 2;
                 }
-                self.walk_back(buffers, counts, segment);
+                self.walk_back(buffers, counts, segment.clone());
                 launches += 1;
             }
+            then(segment.start / self.segment);
         }
         let (_, deltas) = self.flows.as_ref().expect("it has flows");
         // SAFETY: the caller's promise.

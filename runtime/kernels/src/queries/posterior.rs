@@ -1,6 +1,7 @@
 //! Posterior probabilities of variables: unit `h` of flow `F` adds `F[h] * p[h, k]` to value `k` of the variable that it reads, where
 //! `p[h]` is the row of its table, normalized. That is right where the variable is missing; where it is observed, its posterior is
-//! known, and what is computed here is not looked at.
+//! known, and what is computed here is not looked at. In chains in linear space `F` stands where the values were, see
+//! [`crate::chain::backward`].
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
