@@ -13,7 +13,10 @@
 //!
 //! Values of zero are impossible, and have no derivative: it might grow without bound before it meets the zero.
 //!
-//! Where nothing is counted, for posteriors, the flow of a unit of a carry is left where its value was: posteriors are computed from it.
+//! Where nothing is counted, for posteriors, carries alone are kept, and the derivatives between them are bounded: that of a possible value is
+//! far below the bound, and that of an impossible one, whatever it is, meets weights of zero or carries of zero.
+//!
+//! The flow of a unit of a carry is then left where its value was: posteriors are computed from it.
 //!
 //! A work item is (distinct block, chunk of inputs). Derivatives stand in two regions in turns, as the values do; the values themselves are all
 //! there. A derivative is written where the outputs of one block, which are permuted when they are stored, are neighbors.
@@ -25,6 +28,7 @@ use super::inputs::{FOR_FLOWS, Runs, bring, count_inputs, emissions, quads};
 use super::queue::{clear_next, clear_queue, take};
 use crate::flows::stage::StageFlowConfig;
 use crate::flows::tiles::{CountTile, count_tile, pad, store_pair, weighted_sums};
+use crate::math::lesser;
 use crate::operand::{leave, share};
 use crate::quads::{QUAD, unit_of};
 use cubecl::prelude::*;
@@ -168,28 +172,33 @@ fn hand_down<N: Size>(
             #[unroll]
             for v in 0..c.vectors {
                 let column = block.v0 + v;
-                let value = states[(block.values + h) * vectors + column];
-                let alive = value.greater_than(&Vector::new(0.0));
                 let tile = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
                 let mut derivative = tile[at / n + comptime!(k * c.vectors + v)];
-                if comptime!(is_first) {
-                    derivative *= scales[block.iteration as usize * vectors + column];
-                    let flow = select_many(alive, derivative * value, Vector::new(0.0));
-                    tile[at / n + comptime!(k * c.vectors + v)] = flow;
-                    if comptime!(!c.counted) {
-                        // The value has been used, and nothing is counted with it.
-                        states[(block.values + h) * vectors + column] = flow;
+                if comptime!(!is_first && !c.counted) {
+                    derivative = lesser::<N>(derivative, Vector::new(f32::MAX));
+                } else {
+                    let value = states[(block.values + h) * vectors + column];
+                    let alive = value.greater_than(&Vector::new(0.0));
+                    if comptime!(is_first) {
+                        derivative *= scales[block.iteration as usize * vectors + column];
+                        let flow = select_many(alive, derivative * value, Vector::new(0.0));
+                        tile[at / n + comptime!(k * c.vectors + v)] = flow;
+                        if comptime!(!c.counted) {
+                            // The value has been used, and nothing is counted with it.
+                            states[(block.values + h) * vectors + column] = flow;
+                        }
+                        if block.iteration == 0 {
+                            // Before the first iteration flows are wanted.
+                            derivative = flow;
+                        } else if comptime!(inputs > 0) {
+                            let at = comptime!(k / QUAD * QUAD * c.samples() + brought_at(&c));
+                            derivative *=
+                                unit_of::<N>(&*scratch, block.slot + at, comptime!(k % QUAD), comptime!(v * c.lanes));
+                        }
                     }
-                    if block.iteration == 0 {
-                        // Before the first iteration flows are wanted.
-                        derivative = flow;
-                    } else if comptime!(inputs > 0) {
-                        let at = comptime!(k / QUAD * QUAD * c.samples() + brought_at(&c));
-                        derivative *=
-                            unit_of::<N>(&*scratch, block.slot + at, comptime!(k % QUAD), comptime!(v * c.lanes));
-                    }
+                    derivative = select_many(alive, derivative, Vector::new(0.0));
                 }
-                deltas[(block.below + to) * vectors + column] = select_many(alive, derivative, Vector::new(0.0));
+                deltas[(block.below + to) * vectors + column] = derivative;
             }
         } else {
             #[unroll]
@@ -475,7 +484,12 @@ fn item<N: Size>(
     let stages = comptime!(config.stages.len());
     let vectors = place.vectors as usize;
     let k = iteration * comptime!(stages as u32) + comptime!(j as u32);
-    let region = k - place.first * comptime!(stages as u32);
+    // Values between carries are kept if they are counted with.
+    let region = if comptime!(config.stages.iter().all(|stage| !stage.counted)) {
+        iteration - place.first
+    } else {
+        k - place.first * comptime!(stages as u32)
+    };
     let i0 = item % comptime!(c.chunks()) * c.chunk;
     let distinct = item / comptime!(c.chunks());
     // The sum whose outputs are this one's inputs.

@@ -2,7 +2,7 @@
 
 use super::layout::{FlowLayout, LoopRows, Placed};
 use super::program::{FlowProgram, FlowSession, zeros};
-use crate::chain::session::{Buffers, ChainSession, kept_regions};
+use crate::chain::session::{Buffers, ChainSession, between, kept_regions};
 use crate::error::KernelError;
 use crate::launch::{Layout, argument, grid};
 use crate::queries::check::posterior_groups;
@@ -51,13 +51,14 @@ impl FlowProgram {
                 let end = body.steps.min(first + rows.segment);
                 // The flow of an iteration is that of the carry after it.
                 let iterations = first.saturating_sub(1)..if end == body.steps { end } else { end - 1 };
-                let carry = chain.stages.len() as u32 * chain.widest();
+                let carry = between(chain) * chain.widest();
                 let flow = |iteration: u32| match iteration + 1 {
                     last if last == body.steps => body.result_flow,
                     next => rows.frames + (next - first) * carry,
                 };
                 let place = |&at: &usize| {
-                    let placed = iterations.clone().map(|step| (flow(step), layout.loops_backward[index][step as usize][at]));
+                    let placed =
+                        iterations.clone().map(|step| (flow(step), layout.loops_backward[index][step as usize][at]));
                     together(&placed.collect::<Vec<_>>(), &mut layout.tables)
                 };
                 of_chain.push(launches.iter().map(place).collect::<Result<Vec<Placed>, KernelError>>()?);

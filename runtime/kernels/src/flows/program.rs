@@ -273,7 +273,8 @@ impl FlowProgram {
             needed: rows * row_bytes,
             available,
         })?;
-        let mut layout = FlowLayout::new(&self.plan, &segments).map_err(|error| KernelError::Plan(error.to_string()))?;
+        let mut layout =
+            FlowLayout::new(&self.plan, &segments).map_err(|error| KernelError::Plan(error.to_string()))?;
         check_layout(&self.plan, &layout, &self.signature)?;
         let chain_posteriors = self.chain_posteriors(&mut layout)?;
         let configs: BTreeMap<(u32, u32), FlowConfig> = layout
