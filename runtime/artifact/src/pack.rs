@@ -151,19 +151,28 @@ fn pack_table(source: &[f32], values: usize, target: &mut [f32]) {
 
 /// As [`pack_table()`], with the greatest of each row after it.
 fn pack_greatest(source: &[f32], values: usize, target: &mut [f32]) {
-    for (row, to) in source.chunks_exact(values).zip(target.chunks_exact_mut(values + 1)) {
+    let rows = source.par_chunks_exact(values).zip(target.par_chunks_exact_mut(values + 1));
+    rows.with_min_len(GRAIN / values + 1).for_each(|(row, to)| {
         to[..values].copy_from_slice(row);
         to[values] = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    }
+    });
 }
 
 /// Panels of some values of all units; a row of `-inf` gives zeros.
 fn pack_probabilities(source: &[f32], [width, values]: [usize; 2], tile: usize, target: &mut [f32]) {
-    for (unit, row) in source.chunks_exact(values).enumerate() {
-        let total = f64::from(log_sum(row));
-        for (value, &log) in row.iter().enumerate().filter(|_| total > f64::NEG_INFINITY) {
-            target[(value / tile * width + unit) * tile + value % tile] = (f64::from(log) - total).exp() as f32;
-        }
+    let grain = GRAIN / values + 1;
+    let totals: Vec<f64> =
+        source.par_chunks_exact(values).with_min_len(grain).map(|row| f64::from(log_sum(row))).collect();
+    for (panel, target) in target[..width * values.next_multiple_of(tile)].chunks_exact_mut(width * tile).enumerate() {
+        let within = panel * tile..values.min((panel + 1) * tile);
+        let rows = source.par_chunks_exact(values).zip(&totals).zip(target.par_chunks_exact_mut(tile));
+        rows.with_min_len(grain).filter(|((_, total), _)| **total > f64::NEG_INFINITY).for_each(
+            |((row, total), to)| {
+                to.iter_mut()
+                    .zip(&row[within.clone()])
+                    .for_each(|(to, &log)| *to = (f64::from(log) - total).exp() as f32);
+            },
+        );
     }
 }
 
