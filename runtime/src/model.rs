@@ -208,7 +208,7 @@ impl Model {
 
     /// Writes the parameters to a `.safetensors` file.
     pub fn save_parameters(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
-        Ok(parameters::save(path.as_ref(), &self.plan, self.numbers()?)?)
+        Ok(parameters::save(path.as_ref(), &self.plan, self.numbers()?.values())?)
     }
 
     fn take(&mut self, loaded: Loaded) {

@@ -57,6 +57,11 @@ impl Parameters {
     }
 
     /// By index of the plan's parameters.
+    pub fn into_values(self) -> Vec<Vec<f32>> {
+        self.values
+    }
+
+    /// By index of the plan's parameters.
     pub fn values(&self) -> &[Vec<f32>] {
         &self.values
     }
@@ -110,8 +115,8 @@ pub fn init(plan: &Plan, seed: u64, start: Option<&Path>) -> Result<Loaded, Para
 }
 
 /// Writes the parameters that belong in a file, with the circuit's fingerprint. Equal parameters give equal files.
-pub fn save(path: &Path, plan: &Plan, parameters: &Parameters) -> Result<(), FileError> {
-    let stored = plan.parameters.iter().zip(&parameters.values).filter(|(parameter, _)| parameter.is_stored());
+pub fn save(path: &Path, plan: &Plan, values: &[Vec<f32>]) -> Result<(), FileError> {
+    let stored = plan.parameters.iter().zip(values).filter(|(parameter, _)| parameter.is_stored());
     let tensors: Vec<tensors::Tensor<'_>> = stored
         .map(|(parameter, values)| (parameter.name.as_str(), tensor_shape(&parameter.shape), &values[..]))
         .collect();

@@ -95,11 +95,14 @@ pub struct Session {
 impl Session {
     /// Puts a circuit and its parameters on the device.
     pub fn open(plan: impl Into<Arc<Plan>>, parameters: &Parameters) -> Result<Session, SessionError> {
-        let plan = plan.into();
+        Session::with_values(plan.into(), parameters.values())
+    }
+
+    pub(crate) fn with_values(plan: Arc<Plan>, values: &[Vec<f32>]) -> Result<Session, SessionError> {
         // Once as it is packed, once on the device.
         let needed = 2 * 4 * pack_len(&plan) as u64;
         memory::require(needed, || format!("putting the parameters of circuit `{}` on the device", plan.name), "")?;
-        let program = Program::new(plan.clone(), &pack(&plan, parameters.values()))?;
+        let program = Program::new(plan.clone(), &pack(&plan, values))?;
         let variables = plan.variables.iter().map(|array| array.len()).sum();
         Ok(Session { plan, program, variables })
     }

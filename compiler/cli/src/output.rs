@@ -44,7 +44,7 @@ fn failure(error: FileError) -> Failure {
 /// Writes a file of parameters, shows what is odd about them, and says how many there are.
 pub fn parameters(path: &Path, plan: &Plan, loaded: &Loaded) -> Result<(), Failure> {
     loaded.warnings.iter().for_each(|warning| say(format_args!("warning: {warning}")));
-    parameters::save(path, plan, &loaded.parameters).map_err(failure)?;
+    parameters::save(path, plan, loaded.parameters.values()).map_err(failure)?;
     let stored = plan.parameters.iter().zip(loaded.parameters.values()).filter(|(parameter, _)| parameter.is_stored());
     let sizes: Vec<usize> = stored.map(|(_, values)| values.len()).collect();
     let numbers = grouped(sizes.iter().sum::<usize>() as u64);

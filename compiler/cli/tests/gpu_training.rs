@@ -66,16 +66,9 @@ fn train<S: FlowSource, L: Likelihood>(
     let settings = "batch = 12\nepochs = 3\nevaluate = '1u'\nshuffle = true\npseudocount = 0.01";
     let config = Settings::parse(settings).unwrap().resolve(true).unwrap();
     let (rows, valid) = (rows(plan, 40, 1), rows(plan, 15, 2));
-    let task = Task {
-        config: &config,
-        train: &rows,
-        valid: Some(&valid),
-        start,
-        chunk: CHUNK,
-        flops_per_row: 1.0,
-        fresh: false,
-    };
-    training::run(task, source, Some(judge), observer).expect("the run comes to its end")
+    let task =
+        Task { config: &config, train: &rows, valid: Some(&valid), chunk: CHUNK, flops_per_row: 1.0, fresh: false };
+    training::run(task, start.to_vec(), source, Some(judge), observer).expect("the run comes to its end")
 }
 
 // COVERS: targets.training
@@ -84,8 +77,7 @@ fn a_run_on_a_device_is_that_of_the_processor() {
     let (plan, flows, start) = model();
     let of_plan = (&*plan, &start[..]);
     let mut engine = Engine::open(plan.clone(), flows.clone(), CHUNK, None).unwrap();
-    let opened = parameters::Parameters::new(start.clone());
-    let mut judge = SessionLikelihood { session: Session::open(plan.clone(), &opened).unwrap(), batch: 4 };
+    let mut judge = SessionLikelihood::new(plan.clone(), 4);
     let expected = train(of_plan, &mut engine, &mut judge, &mut Nobody);
 
     // Little memory: the values of most iterations are computed again.

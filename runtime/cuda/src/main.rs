@@ -197,14 +197,13 @@ fn train_on(common: &Common, config: &Path, output: &Path) -> Result<(), String>
         config: &config,
         train: &*opened.rows,
         valid: None,
-        start: opened.parameters.values(),
         chunk: common.batch,
         flops_per_row: opened.plan.flops() as f64,
         fresh: false,
     };
-    let outcome = train(task, &mut source, None::<&mut NoJudge>, &mut Nobody).map_err(text)?;
-    let trained = Parameters::new(outcome.state.chosen().to_vec());
-    parameters::save(output, &opened.plan, &trained).map_err(text)
+    let outcome = train(task, opened.parameters.values().to_vec(), &mut source, None::<&mut NoJudge>, &mut Nobody)
+        .map_err(text)?;
+    parameters::save(output, &opened.plan, outcome.state.chosen()).map_err(text)
 }
 
 fn time(common: &Common, times: usize) -> Result<(), String> {

@@ -3,7 +3,7 @@
 use super::{Model, ModelError};
 use crate::data::Rows;
 use crate::parameters::Parameters;
-use crate::session::{Session, SessionError};
+use crate::session::SessionError;
 use crate::training::config::{Batch, Config};
 use crate::training::engine::Engine;
 use crate::training::likelihood::SessionLikelihood;
@@ -44,7 +44,7 @@ impl Model {
         observer: &mut dyn Observer,
     ) -> Result<Outcome, ModelError> {
         training::run::check_trainable(&self.plan).map_err(TrainError::<SessionError, SessionError>::Circuit)?;
-        let start = self.numbers()?.clone();
+        let start = self.numbers()?.values().to_vec();
         let flows = self
             .flows
             .clone()
@@ -55,18 +55,9 @@ impl Model {
         };
         let chunk = config.device_batch.unwrap_or(self.batch).min(update).max(1);
         let mut source = Engine::open(self.plan.clone(), flows, chunk, config.memory_limit)?;
-        let session = Session::open(self.plan.clone(), &start)?;
-        let mut judge = SessionLikelihood { session, batch: self.batch };
-        let task = Task {
-            config,
-            train: rows,
-            valid,
-            start: start.values(),
-            chunk,
-            flops_per_row: self.plan.flops() as f64,
-            fresh: false,
-        };
-        let outcome = training::run(task, &mut source, Some(&mut judge), observer)?;
+        let mut judge = SessionLikelihood::new(self.plan.clone(), self.batch);
+        let task = Task { config, train: rows, valid, chunk, flops_per_row: self.plan.flops() as f64, fresh: false };
+        let outcome = training::run(task, start, &mut source, Some(&mut judge), observer)?;
         self.set(Parameters::new(outcome.state.chosen().to_vec()));
         Ok(outcome)
     }

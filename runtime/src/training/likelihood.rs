@@ -2,7 +2,13 @@
 
 use crate::data::Rows;
 use crate::evaluation::Evaluation;
+#[cfg(feature = "cpu")]
+use crate::session::{Session, SessionError};
+#[cfg(feature = "cpu")]
+use danaus_artifact::plan::Plan;
 use std::ops::ControlFlow;
+#[cfg(feature = "cpu")]
+use std::sync::Arc;
 
 /// Evaluates parameters on data.
 pub trait Likelihood {
@@ -24,18 +30,25 @@ pub fn unless(stop: &mut dyn FnMut() -> bool) -> impl FnMut(usize) -> ControlFlo
     move |_| if stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
-/// A session and the number of rows that it evaluates at a time.
+/// A session, which takes memory from the first evaluation on.
 #[cfg(feature = "cpu")]
 pub struct SessionLikelihood {
-    /// The session.
-    pub session: crate::session::Session,
-    /// Rows evaluated at a time.
-    pub batch: usize,
+    plan: Arc<Plan>,
+    session: Option<Session>,
+    batch: usize,
+}
+
+#[cfg(feature = "cpu")]
+impl SessionLikelihood {
+    /// For a circuit; `batch` is how many rows are evaluated at a time.
+    pub fn new(plan: Arc<Plan>, batch: usize) -> SessionLikelihood {
+        SessionLikelihood { plan, session: None, batch }
+    }
 }
 
 #[cfg(feature = "cpu")]
 impl Likelihood for SessionLikelihood {
-    type Error = crate::session::SessionError;
+    type Error = SessionError;
 
     fn evaluate(
         &mut self,
@@ -43,7 +56,13 @@ impl Likelihood for SessionLikelihood {
         rows: &dyn Rows,
         stop: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Evaluation>, Self::Error> {
-        self.session.set_parameters(values)?;
-        self.session.evaluate_with(rows, self.batch, &mut unless(stop))
+        let session = match &mut self.session {
+            Some(session) => {
+                session.set_parameters(values)?;
+                session
+            }
+            none => none.insert(Session::with_values(self.plan.clone(), values)?),
+        };
+        session.evaluate_with(rows, self.batch, &mut unless(stop))
     }
 }

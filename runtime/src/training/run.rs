@@ -39,8 +39,6 @@ pub struct Task<'a> {
     pub train: &'a dyn Rows,
     /// The rows that decide which parameters are best.
     pub valid: Option<&'a dyn Rows>,
-    /// The parameters at the start, in the order of the plan.
-    pub start: &'a [Vec<f32>],
     /// Rows that are given to the flow source at a time.
     pub chunk: usize,
     /// FLOPs of the sums for one row of the forward pass.
@@ -81,9 +79,11 @@ pub(super) struct Run<'a, S: FlowSource, L: Likelihood> {
     problem: Option<String>,
 }
 
-/// Trains. `judge` is asked about validation data, and needed if there are any.
+/// Trains. `start` are the parameters at the start, in the order of the plan; `judge` is asked about validation data, and needed if there
+/// are any.
 pub fn run<S: FlowSource, L: Likelihood>(
     task: Task<'_>,
+    start: Vec<Vec<f32>>,
     source: &mut S,
     judge: Option<&mut L>,
     observer: &mut dyn Observer,
@@ -93,7 +93,7 @@ pub fn run<S: FlowSource, L: Likelihood>(
     if task.train.is_empty() {
         return Err(TrainError::NoRows);
     }
-    let mut run = Run::open(task, source, judge, observer)?;
+    let mut run = Run::open(task, start, source, judge, observer)?;
     if run.state.progress.ending.is_some() {
         run.observer.notice("this run has ended already, and its result is given again; --fresh starts over");
     }
@@ -131,6 +131,7 @@ pub fn check_trainable(plan: &Plan) -> Result<(), String> {
 impl<'a, S: FlowSource, L: Likelihood> Run<'a, S, L> {
     fn open(
         task: Task<'a>,
+        start: Vec<Vec<f32>>,
         source: &'a mut S,
         judge: Option<&'a mut L>,
         observer: &'a mut dyn Observer,
@@ -139,7 +140,7 @@ impl<'a, S: FlowSource, L: Likelihood> Run<'a, S, L> {
         let (store, found) = match &task.config.checkpoints {
             None => (None, None),
             Some(checkpoints) => {
-                let identity = identity(source.plan(), task.config, task.start, task.chunk, task.train, task.valid)?;
+                let identity = identity(source.plan(), task.config, &start, task.chunk, task.train, task.valid)?;
                 let mut store = Store::open(&checkpoints.folder, identity)?;
                 if task.fresh {
                     store.clear()?;
@@ -149,7 +150,7 @@ impl<'a, S: FlowSource, L: Likelihood> Run<'a, S, L> {
                 (Some(store), found.state)
             }
         };
-        let state = found.unwrap_or_else(|| State::new(task.start.to_vec()));
+        let state = found.unwrap_or_else(|| State::new(start));
         optimizer.restore(state.optimizer.clone());
         source.set_parameters(&state.values).map_err(TrainError::Flows)?;
         let columns = task.train.columns();

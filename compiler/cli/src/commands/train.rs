@@ -47,18 +47,18 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
     let batch = session::usual_batch(&model.plan);
     let plan = Arc::new(model.plan.clone());
     let flows = Arc::new(model.flows.take().expect("the model was opened with its flows"));
-    let asked = Asked { arguments, config: &config, model: &model, start: &start, data: &data, chunk };
+    let asked = Asked { arguments, config: &config, model: &model, data: &data, chunk };
+    let start = start.into_values();
     if let Some(gpu) = gpu::find(arguments.device, &model)? {
         // First what says how likely data are, which takes what it takes; flows make do with what is left.
-        let judge = GpuLikelihood::open(gpu.open()?, plan.clone(), gpu.code, start.values(), batch);
+        let judge = GpuLikelihood::open(gpu.open()?, plan.clone(), gpu.code, &start, batch);
         let mut judge = judge.map_err(Failure::usage)?;
         let limit = config.memory_limit.unwrap_or(u64::MAX);
         let source = GpuFlows::open(gpu.open()?, plan, flows, gpu.code, chunk, limit);
-        return train(&asked, &mut source.map_err(Failure::usage)?, &mut judge, gpu::failure);
+        return train(&asked, start, source.map_err(Failure::usage)?, &mut judge, gpu::failure);
     }
-    let mut source = Engine::open(plan.clone(), flows, chunk, config.memory_limit).map_err(session::failure)?;
-    let mut judge = SessionLikelihood { session: session::open(plan, &start)?, batch };
-    train(&asked, &mut source, &mut judge, session::failure)
+    let source = Engine::open(plan.clone(), flows, chunk, config.memory_limit).map_err(session::failure)?;
+    train(&asked, start, source, &mut SessionLikelihood::new(plan, batch), session::failure)
 }
 
 /// Everything but where it is computed.
@@ -66,7 +66,6 @@ struct Asked<'a> {
     arguments: &'a Train,
     config: &'a Config,
     model: &'a Model,
-    start: &'a Parameters,
     data: &'a Data,
     /// Rows that are on the device at a time.
     chunk: usize,
@@ -74,7 +73,8 @@ struct Asked<'a> {
 
 fn train<S: FlowSource, L: Likelihood>(
     asked: &Asked<'_>,
-    source: &mut S,
+    start: Vec<Vec<f32>>,
+    mut source: S,
     judge: &mut L,
     of_judge: fn(L::Error) -> Failure,
 ) -> Result<(), Failure> {
@@ -83,14 +83,15 @@ fn train<S: FlowSource, L: Likelihood>(
         config,
         train: &*data.train,
         valid: data.valid.as_deref(),
-        start: asked.start.values(),
         chunk: asked.chunk,
         flops_per_row: model.stats.total.flops as f64,
         fresh: arguments.fresh,
     };
     let stop = signal::on_interrupt()?;
     let mut watcher = Watcher::new(&task, arguments.metrics.as_deref(), stop)?;
-    let outcome = training::run(task, source, Some(judge), &mut watcher);
+    let outcome = training::run(task, start, &mut source, Some(judge), &mut watcher);
+    // What follows takes memory of its own.
+    drop(source);
     watcher.finish();
     let outcome = outcome.map_err(|error| failure(error, of_judge))?;
     if let Some(path) = &arguments.curve {
@@ -155,10 +156,10 @@ fn chunk(config: &Config, model: &Model, rows: usize) -> usize {
 fn save(path: &Path, plan: &Plan, outcome: &Outcome) -> Result<Vec<PathBuf>, Failure> {
     let state = &outcome.state;
     let mut written = vec![path.to_path_buf()];
-    parameters::save(path, plan, &Parameters::new(state.chosen().to_vec())).map_err(Failure::usage)?;
+    parameters::save(path, plan, state.chosen()).map_err(Failure::usage)?;
     if state.chosen() != state.values {
         let last = path.with_extension("last.safetensors");
-        parameters::save(&last, plan, &Parameters::new(state.values.clone())).map_err(Failure::usage)?;
+        parameters::save(&last, plan, &state.values).map_err(Failure::usage)?;
         written.push(last);
     }
     Ok(written)

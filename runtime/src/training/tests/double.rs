@@ -244,12 +244,11 @@ impl Case {
             config: &self.config,
             train: &self.train,
             valid: self.valid.as_ref().map(|rows| rows as &dyn Rows),
-            start: &self.start,
             chunk: self.chunk,
             flops_per_row: FLOPS,
             fresh: self.fresh,
         };
-        run(task, &mut source, Some(&mut judge), observer)
+        run(task, self.start.clone(), &mut source, Some(&mut judge), observer)
     }
 
     /// Runs to the end.
