@@ -22,7 +22,7 @@ mod server;
 mod workers;
 
 pub use cache::VARIABLE;
-pub use server::{Made, made};
+pub use server::{Made, Origin, made};
 
 use cubecl::client::Client;
 use cubecl_core::device::DeviceId;
