@@ -20,17 +20,17 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 # Name, architecture, settings, epochs.
 MODELS = [
-    ("dense 64", "hmm.pc", {"H": 64}, 10),
-    ("dense 128", "hmm.pc", {"H": 128}, 8),
-    ("dense 256", "hmm.pc", {"H": 256}, 6),
-    ("dense 512", "hmm.pc", {"H": 512}, 3),
-    ("Monarch 16x16", "monarch_hmm.pc", {"A": 16, "B": 16}, 10),
-    ("Monarch 32x32", "monarch_hmm.pc", {"A": 32, "B": 32}, 6),
-    ("Monarch 64x64", "monarch_hmm.pc", {"A": 64, "B": 64}, 8),
+    ("dense 64", "hmm.pc", {"H": 64}, 4),
+    ("dense 128", "hmm.pc", {"H": 128}, 4),
+    ("dense 256", "hmm.pc", {"H": 256}, 4),
+    ("dense 512", "hmm.pc", {"H": 512}, 2),
+    ("Monarch 16x16", "monarch_hmm.pc", {"A": 16, "B": 16}, 4),
+    ("Monarch 32x32", "monarch_hmm.pc", {"A": 32, "B": 32}, 4),
+    ("Monarch 64x64", "monarch_hmm.pc", {"A": 64, "B": 64}, 2),
 ]
 # The two factors of the product, each trained like a model, and the product that starts from them.
-FACTORS = [("factor 1", "hmm.pc", {"H": 32}, 6, 1), ("factor 2", "hmm.pc", {"H": 32}, 6, 2)]
-PRODUCT = ("product 32x32", 6)
+FACTORS = [("factor 1", "hmm.pc", {"H": 32}, 4, 1), ("factor 2", "hmm.pc", {"H": 32}, 4, 2)]
+PRODUCT = ("product 32x32", 4)
 
 
 def arguments():

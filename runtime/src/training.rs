@@ -32,6 +32,6 @@ mod tests;
 
 pub use config::{Config, Settings};
 pub use error::TrainError;
-pub use flows::FlowSource;
+pub use flows::{FlowSource, Flows};
 pub use likelihood::Likelihood;
 pub use run::{Outcome, Task, run};

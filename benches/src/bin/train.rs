@@ -83,7 +83,7 @@ fn measure_case(case: &Case, arguments: &Arguments, peak: f64) -> Result<(), Str
             rows: arguments.batch as f64,
             step: 1.0,
         };
-        optimizer.update(&update, &mut values);
+        optimizer.update(&update, &mut values).expect("flows are finite");
         engine.set_parameters(&values)
     });
     let step = step.map_err(text)?;

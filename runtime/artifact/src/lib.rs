@@ -3,7 +3,7 @@
 //!
 //! * [`signature`], [`plan`], [`flow_plan`], [`queries`]: the types
 //! * [`flow_layout`]: where everything of a flow plan stands
-//! * [`gpu`]: device code for GPUs; [`mod@pack`]: parameters as kernels read them
+//! * [`gpu`]: device code for GPUs; [`mod@pack`]: parameters as kernels read them; [`counts`]: flows from what kernels count
 //! * [`validate`]: a plan that passes never makes an executor read or write outside its buffers
 //! * [`container`]: named sections with checksums; [`mod@file`]: the artifact made of them; [`error`]: what can be wrong
 
@@ -12,6 +12,7 @@ extern crate self as danaus_artifact;
 
 pub mod chain;
 pub mod container;
+pub mod counts;
 pub mod error;
 pub mod file;
 pub mod flow_layout;

@@ -2,9 +2,9 @@
 //!
 //! Padding is zero: the rows of a panel beyond its outputs and the gaps between tensors.
 
-use crate::flow_plan::{FlowPlan, pitch};
 use crate::plan::{CHUNK, Layout, Pack, Plan};
 use crate::signature::{Parameter, ParameterShape};
+use multiversion::multiversion;
 use rayon::prelude::*;
 
 /// `1.5 * 2^23`: adding it rounds to the nearest integer and leaves that integer in the low bits.
@@ -34,19 +34,46 @@ pub fn pack(plan: &Plan, values: &[Vec<f32>]) -> Vec<f32> {
 /// Like [`pack()`], for the packs of a flow plan: `length` numbers in all.
 pub fn pack_all(packs: &[Pack], length: usize, parameters: &[Parameter], values: &[Vec<f32>]) -> Vec<f32> {
     let mut packed = vec![0.0; length];
-    packs.iter().for_each(|pack| pack_into(pack, parameters, values, &mut packed[pack.offset as usize * CHUNK..]));
+    for run in runs(packs, parameters, usize::MAX) {
+        let part = pack_run(run, parameters, values);
+        packed[run[0].offset as usize * CHUNK..][..part.len()].copy_from_slice(&part);
+    }
     packed
 }
 
-/// One tensor of the packed parameters, alone.
+/// Cuts packs into runs of tensors that stand one after the other, of about `most` numbers.
+pub fn runs<'a>(packs: &'a [Pack], parameters: &'a [Parameter], most: usize) -> impl Iterator<Item = &'a [Pack]> {
+    let mut numbers = 0;
+    packs.chunk_by(move |pack, next| {
+        numbers += length(pack, parameters);
+        let follows = pack.offset as usize * CHUNK + length(pack, parameters) == next.offset as usize * CHUNK;
+        let goes_on = follows && numbers < most;
+        numbers = if goes_on { numbers } else { 0 };
+        goes_on
+    })
+}
+
+/// The packed numbers of one of the [`runs`], on all cores.
 ///
 /// # Panics
 /// As [`pack()`].
-pub fn pack_one(pack: &Pack, parameters: &[Parameter], values: &[Vec<f32>]) -> Vec<f32> {
-    let sizes = pack_sizes(pack.layout, &parameters[pack.parameter as usize].shape);
-    let mut packed = vec![0.0; sizes.expect("the plan has passed validation").iter().product()];
-    pack_into(pack, parameters, values, &mut packed);
+pub fn pack_run(run: &[Pack], parameters: &[Parameter], values: &[Vec<f32>]) -> Vec<f32> {
+    let mut packed = vec![0.0; run.iter().map(|pack| length(pack, parameters)).sum()];
+    let mut rest = &mut packed[..];
+    let mut parts = Vec::with_capacity(run.len());
+    for pack in run {
+        let (part, others) = rest.split_at_mut(length(pack, parameters));
+        parts.push((pack, part));
+        rest = others;
+    }
+    parts.into_par_iter().for_each(|(pack, part)| pack_into(pack, parameters, values, part));
     packed
+}
+
+/// Numbers of a packed tensor, and of the gap after it.
+fn length(pack: &Pack, parameters: &[Parameter]) -> usize {
+    let sizes = pack_sizes(pack.layout, &parameters[pack.parameter as usize].shape);
+    sizes.expect("the plan has passed validation").iter().product::<usize>().next_multiple_of(CHUNK)
 }
 
 /// The sizes of a packed tensor, if a parameter of this shape can be packed so.
@@ -170,14 +197,17 @@ fn pack_transposed(source: &[f32], [blocks, outputs, inputs]: [usize; 3], tile: 
 }
 
 /// `ln(sum(exp(row)))`, good to `2e-7`; `-inf` for a row of `-inf`.
-fn log_sum(row: &[f32]) -> f32 {
-    let high = row.iter().fold(f32::NEG_INFINITY, |high, &x| if x > high { x } else { high });
+#[multiversion(targets = "simd")]
+pub(crate) fn log_sum(row: &[f32]) -> f32 {
+    let greater = |high: f32, x: f32| if x > high { x } else { high };
+    // Several at a time, so that they need not wait for each other.
+    let (mut highs, mut sums) = ([f32::NEG_INFINITY; 16], [0.0f64; 16]);
+    let chunks = row.chunks_exact(highs.len());
+    chunks.clone().for_each(|chunk| highs.iter_mut().zip(chunk).for_each(|(high, &x)| *high = greater(*high, x)));
+    let high = highs.iter().chain(chunks.remainder()).fold(f32::NEG_INFINITY, |high, &x| greater(high, x));
     if high == f32::NEG_INFINITY {
         return high;
     }
-    // Several sums at a time, so that they need not wait for each other.
-    let mut sums = [0.0f64; 8];
-    let chunks = row.chunks_exact(sums.len());
     let rest: f64 = chunks.remainder().iter().map(|&x| f64::from(exp_nonpositive(x - high))).sum();
     for chunk in chunks {
         for (sum, &x) in sums.iter_mut().zip(chunk) {
@@ -188,6 +218,7 @@ fn log_sum(row: &[f32]) -> f32 {
 }
 
 /// `exp(x)` for `x <= 0`, 0 below -87: the polynomial of the kernels, in a form that compilers turn into vectors.
+#[inline(always)]
 fn exp_nonpositive(x: f32) -> f32 {
     let bounded = if x > EXP_LEAST { x } else { EXP_LEAST };
     let shifted = bounded * std::f32::consts::LOG2_E + ROUND;
@@ -195,64 +226,6 @@ fn exp_nonpositive(x: f32) -> f32 {
     let p = (((0.008_290_142 * r + 0.041_898_854) * r + 0.166_676_44) * r + 0.499_991_43) * r + 0.999_999_7;
     let power = f32::from_bits((p * r + 1.0).to_bits().wrapping_add(shifted.to_bits() << 23));
     if x > EXP_LEAST { power } else { 0.0 }
-}
-
-/// The flows of the parameters from the counts of a flow plan: for each parameter of `values`, in the order of its
-/// numbers. The flow of a missing variable is spread over the unit's row in proportion to its probabilities. Parameters that
-/// are not stored have none.
-pub fn unpack_counts<T: Copy + Into<f64> + Sync>(
-    plan: &FlowPlan,
-    parameters: &[Parameter],
-    values: &[Vec<f32>],
-    counts: &[T],
-) -> Vec<Vec<f64>> {
-    let stored = |parameter: &Parameter, length: usize| if parameter.is_stored() { length } else { 0 };
-    let mut flows: Vec<Vec<f64>> =
-        parameters.iter().zip(values).map(|(parameter, values)| vec![0.0; stored(parameter, values.len())]).collect();
-    for count in &plan.counts {
-        let index = count.parameter as usize;
-        let source = &counts[count.offset as usize * CHUNK..];
-        let (values, flows) = (&values[index], &mut flows[index]);
-        match parameters[index].shape {
-            ParameterShape::Table { values: size, .. } => table_flows(values, size, source, flows),
-            ParameterShape::Weight { inputs, .. } => weight_flows(values, inputs, source, flows),
-            ParameterShape::Mixing { .. } => {
-                for ((flow, &weight), &count) in flows.iter_mut().zip(values).zip(source) {
-                    *flow = if weight > 0.0 { count.into() } else { 0.0 };
-                }
-            }
-        }
-    }
-    flows
-}
-
-fn table_flows<T: Copy + Into<f64> + Sync>(values: &[f32], size: usize, counts: &[T], flows: &mut [f64]) {
-    let rows =
-        values.par_chunks_exact(size).zip(counts.par_chunks_exact(size + 1)).zip(flows.par_chunks_exact_mut(size));
-    rows.with_min_len(GRAIN / size + 1).for_each(|((row, counts), flows)| {
-        for ((flow, &log), &count) in flows.iter_mut().zip(row).zip(counts) {
-            *flow = if log > f32::NEG_INFINITY { count.into() } else { 0.0 };
-        }
-        let missing: f64 = counts[size].into();
-        if missing == 0.0 {
-            return;
-        }
-        let total = log_sum(row);
-        if total > f32::NEG_INFINITY {
-            flows.iter_mut().zip(row).for_each(|(flow, &log)| *flow += missing * f64::from(log - total).exp());
-        }
-    });
-}
-
-/// A weight's count is its flow without the weight.
-fn weight_flows<T: Copy + Into<f64> + Sync>(values: &[f32], inputs: usize, counts: &[T], flows: &mut [f64]) {
-    let rows =
-        values.par_chunks_exact(inputs).zip(counts.par_chunks(pitch(inputs))).zip(flows.par_chunks_exact_mut(inputs));
-    rows.with_min_len(GRAIN / inputs + 1).for_each(|((row, counts), flows)| {
-        for ((flow, &weight), &count) in flows.iter_mut().zip(row).zip(counts) {
-            *flow = if weight > 0.0 { f64::from(weight) * count.into() } else { 0.0 };
-        }
-    });
 }
 
 #[cfg(test)]

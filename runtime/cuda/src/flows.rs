@@ -13,7 +13,7 @@ use danaus_artifact::plan::{CHUNK, Plan};
 use danaus_runtime::data::Rows;
 use danaus_runtime::evaluation::Evaluation;
 use danaus_runtime::training::likelihood::unless;
-use danaus_runtime::training::{FlowSource, Likelihood};
+use danaus_runtime::training::{FlowSource, Flows, Likelihood};
 use std::sync::Arc;
 
 /// A circuit that computes flows on a device.
@@ -43,7 +43,7 @@ impl<D: Device> GpuFlows<D> {
 impl<D: Device> FlowSource for GpuFlows<D> {
     type Error = GpuError;
 
-    fn plan(&self) -> &Plan {
+    fn plan(&self) -> &Arc<Plan> {
         &self.signature
     }
 
@@ -65,8 +65,8 @@ impl<D: Device> FlowSource for GpuFlows<D> {
         Ok(values)
     }
 
-    fn take(&mut self) -> Result<Vec<Vec<f64>>, GpuError> {
-        self.training.take(&self.values)
+    fn take(&mut self) -> Result<Flows<'_>, GpuError> {
+        self.training.take(&self.values).map(Flows::Sums)
     }
 }
 

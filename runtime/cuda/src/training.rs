@@ -11,10 +11,10 @@ use crate::check::check;
 use crate::device::Device;
 use crate::error::GpuError;
 use crate::kernels::{Ask, Kernels, check_evidence, sized, taken, uploaded};
+use danaus_artifact::counts::{Counts, Numbers};
 use danaus_artifact::flow_layout::{FlowLayout, Placed};
 use danaus_artifact::flow_plan::{FlowKernel, FlowPlan, FlowStep, Segments};
 use danaus_artifact::gpu::{Buffer, GpuCode, Role, Scalar};
-use danaus_artifact::pack::unpack_counts;
 use danaus_artifact::plan::{CHUNK, Plan};
 use std::ops::Range;
 use std::sync::Arc;
@@ -124,10 +124,10 @@ impl<D: Device> Training<D> {
         result
     }
 
-    /// The flows of all parameters gathered so far, see [`unpack_counts`], and starts afresh. `values` are those of the parameters.
+    /// The flows of all parameters gathered so far, see [`Counts::all`], and starts afresh. `values` are those of the parameters.
     pub fn take(&mut self, values: &[Vec<f32>]) -> Result<Vec<Vec<f64>>, GpuError> {
         self.drain()?;
-        let flows = unpack_counts(&self.plan, &self.signature.parameters, values, &self.sums);
+        let flows = Counts::new(&self.plan, &self.signature.parameters, Numbers::Double(&self.sums)).all(values);
         self.sums.fill(0.0);
         Ok(flows)
     }

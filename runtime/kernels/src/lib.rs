@@ -39,7 +39,7 @@ pub mod validate;
 pub use danaus_artifact::pack;
 pub use error::KernelError;
 pub use flows::FlowProgram;
-pub use pack::{pack, pack_all, pack_len, unpack_counts};
+pub use pack::{pack, pack_all, pack_len};
 pub use program::{Program, Stats};
 pub use queries::{Completions, Draws, Posteriors, Prefix, is_chain};
 pub use source::source;

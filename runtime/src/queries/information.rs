@@ -60,7 +60,7 @@ fn expected(plan: &Arc<Plan>, flows: &Arc<FlowPlan>, parameters: &Parameters) ->
     let columns = Columns::new(&plan.variables);
     let unknown: Vec<u32> = (0..columns.len()).map(|column| columns.missing(column)).collect();
     let log_partition = engine.gather(&unknown, 1)?[0];
-    Ok(Expected { flows: engine.take()?, log_partition })
+    Ok(Expected { flows: engine.take()?.all(parameters.values()), log_partition })
 }
 
 /// The expected logarithm of the numbers in use. What is never used does not count, whatever it is.

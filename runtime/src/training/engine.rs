@@ -3,20 +3,16 @@
 //! Activations that the backward pass needs are kept; where that would take more memory than there is, they are
 //! computed again, segment by segment (see [`danaus_artifact::flow_plan`]).
 
-use super::FlowSource;
+use super::{FlowSource, Flows};
 use crate::memory;
 use crate::session::SessionError;
 use danaus_artifact::flow_plan::FlowPlan;
 use danaus_artifact::plan::{CHUNK, Plan};
 use danaus_kernels::{FlowProgram, Stats};
-use rayon::prelude::*;
 use std::sync::Arc;
 
 /// Batches that are at least this much smaller than the usual ones have buffers of their own.
 const SMALL: usize = 4;
-
-/// Numbers that are worth a thread.
-const GRAIN: usize = 1 << 16;
 
 /// Share of the free memory that activations take if nobody says how much.
 const SHARE: f64 = 0.7;
@@ -25,8 +21,6 @@ const SHARE: f64 = 0.7;
 pub struct Engine {
     signature: Arc<Plan>,
     program: FlowProgram,
-    /// The current numbers of all parameters.
-    values: Vec<Vec<f32>>,
     batch: usize,
 }
 
@@ -41,12 +35,12 @@ impl Engine {
     ) -> Result<Engine, SessionError> {
         let free = memory::available().unwrap_or(u64::MAX / 2);
         let limit = limit.unwrap_or((free as f64 * SHARE) as u64);
-        // Single precision on the device, double precision where they are summed and read.
-        let counts = (4 + 8 + 8) * plan.count_chunks as u64 * CHUNK as u64;
+        // Single precision for a batch, double precision for several.
+        let counts = (4 + 8) * plan.count_chunks as u64 * CHUNK as u64;
         let packed = 2 * 4 * plan.packed_chunks as u64 * CHUNK as u64;
         memory::require(counts + packed, || format!("the flows of circuit `{}`", signature.name), "")?;
         let program = FlowProgram::new(plan, signature.clone(), limit)?;
-        Ok(Engine { signature, program, values: Vec::new(), batch: batch.max(1) })
+        Ok(Engine { signature, program, batch: batch.max(1) })
     }
 
     /// What the device has done so far.
@@ -63,19 +57,12 @@ impl Engine {
 impl FlowSource for Engine {
     type Error = SessionError;
 
-    fn plan(&self) -> &Plan {
+    fn plan(&self) -> &Arc<Plan> {
         &self.signature
     }
 
     fn set_parameters(&mut self, values: &[Vec<f32>]) -> Result<(), SessionError> {
-        self.program.set_parameters(values)?;
-        self.values.resize(values.len(), Vec::new());
-        for (own, values) in self.values.iter_mut().zip(values) {
-            own.resize(values.len(), 0.0);
-            let parts = own.par_chunks_mut(GRAIN).zip(values.par_chunks(GRAIN));
-            parts.for_each(|(own, values)| own.copy_from_slice(values));
-        }
-        Ok(())
+        Ok(self.program.set_parameters(values)?)
     }
 
     fn gather(&mut self, evidence: &[u32], rows: usize) -> Result<Vec<f64>, SessionError> {
@@ -94,7 +81,7 @@ impl FlowSource for Engine {
         Ok(values)
     }
 
-    fn take(&mut self) -> Result<Vec<Vec<f64>>, SessionError> {
-        Ok(self.program.take(&self.values)?)
+    fn take(&mut self) -> Result<Flows<'_>, SessionError> {
+        Ok(Flows::Counts(self.program.take()?))
     }
 }

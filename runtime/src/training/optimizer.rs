@@ -24,6 +24,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+use crate::training::flows::Flows;
 use danaus_artifact::signature::Parameter;
 use serde::{Deserialize, Serialize};
 
@@ -32,14 +33,25 @@ use serde::{Deserialize, Serialize};
 pub struct Update<'a> {
     /// The circuit's parameters.
     pub parameters: &'a [Parameter],
-    /// The flows of each parameter, in the order of its numbers; empty where it is not stored.
-    pub flows: &'a [Vec<f64>],
+    /// The flows of the rows of data, under the current values of the parameters.
+    pub flows: &'a Flows<'a>,
     /// The flows of one row without any evidence under the current parameters, if the optimizer asked for them.
     pub top_down: Option<&'a [Vec<f64>]>,
     /// Rows of data that gave the flows: those that are possible.
     pub rows: f64,
     /// The step size.
     pub step: f64,
+}
+
+/// A flow that is negative or not finite: a mistake in what computed it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WrongFlow {
+    /// Index of its parameter.
+    pub parameter: usize,
+    /// Where it is among the parameter's numbers.
+    pub number: usize,
+    /// What it is.
+    pub found: f64,
 }
 
 /// What an optimizer remembers from update to update. Saved and restored, it goes on to the bit as if nothing had happened.
@@ -58,8 +70,9 @@ pub trait Optimizer {
         false
     }
 
-    /// Replaces the values of parameters (tables as logarithms, weights linear).
-    fn update(&mut self, update: &Update<'_>, values: &mut [Vec<f32>]);
+    /// Replaces the values of parameters (tables as logarithms, weights linear). If there is a flow that is negative or not finite, what was
+    /// replaced until then is of no use.
+    fn update(&mut self, update: &Update<'_>, values: &mut [Vec<f32>]) -> Result<(), WrongFlow>;
 
     /// What it remembers.
     fn state(&self) -> &State;

@@ -8,8 +8,8 @@ use danaus_artifact::flow_plan::FlowKernel;
 use danaus_artifact::plan::Layout;
 use std::collections::BTreeMap;
 
-/// Values in a panel of the probabilities of a table.
-const POSTERIOR_TILE: usize = 8;
+/// Most values in a panel of the probabilities of a table.
+const POSTERIOR_TILE: usize = 12;
 
 impl Builder<'_> {
     /// Launches that spread flows over the values of variables, one for each width and number of values.
@@ -23,7 +23,7 @@ impl Builder<'_> {
             variables.entry((input.index, input.stride)).or_default().push((table, flow));
         }
         for ([width, values], variables) in by_shape {
-            let tile = values.min(POSTERIOR_TILE) as u32;
+            let tile = values.div_ceil(values.div_ceil(POSTERIOR_TILE)) as u32;
             let (mut words, mut groups) = (Vec::new(), Vec::new());
             let mut members = 0;
             for (&(index, stride), readers) in &variables {

@@ -16,7 +16,7 @@ use crate::chain::parameters::ChainParameters;
 use crate::chain::session::ChainSession;
 use crate::error::KernelError;
 use crate::launch::{Layout, Memory, argument, grid};
-use crate::pack::{pack_all, pack_one, unpack_counts};
+use crate::pack::{pack_all, pack_run, runs};
 use crate::processor;
 use crate::program::{FLUSH, Stats, check_memory};
 use crate::queries::launch::Answers;
@@ -26,11 +26,15 @@ use cubecl::client::Client;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 use danaus_artifact::chain::Chain;
+use danaus_artifact::counts::{Counts, Numbers};
 use danaus_artifact::flow_plan::{FlowPlan, FlowStep, Segments};
 use danaus_artifact::plan::{CHUNK, Plan};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
+
+/// Packed numbers that are worth a copy of their own.
+const RUN: usize = 1 << 18;
 
 /// Sizes of batch whose buffers are kept.
 const SESSIONS: usize = 2;
@@ -46,6 +50,8 @@ pub struct FlowProgram {
     sums: Option<Handle>,
     /// Whether the counts are those of a batch.
     is_counted: bool,
+    /// What was read of the device last: single or double precision. It may be the buffer itself, so nothing is computed while it is here.
+    read: Option<(Bytes, bool)>,
     /// Number of values of every variable.
     pub(crate) values: Vec<u32>,
     pub(super) units: usize,
@@ -69,9 +75,11 @@ pub(crate) struct FlowSession {
     /// Where the answers of a query are written.
     pub(crate) answers: Answers,
     pub(super) offsets: Handle,
-    configs: BTreeMap<(u32, u32), FlowConfig>,
+    pub(super) configs: BTreeMap<(u32, u32), FlowConfig>,
     /// The loops that are computed as chains.
     pub(super) chains: Vec<Option<ChainSession>>,
+    /// Their posteriors, `[loop][segment][launch]`.
+    pub(super) chain_posteriors: Vec<Vec<Vec<Placed>>>,
 }
 
 impl FlowProgram {
@@ -99,6 +107,7 @@ impl FlowProgram {
             counts,
             sums: None,
             is_counted: false,
+            read: None,
             values,
             units,
             limit,
@@ -140,7 +149,7 @@ impl FlowProgram {
         Ok(())
     }
 
-    /// Replaces the parameters, by numbers as [`pack()`](crate::pack()) takes them. The device copies a tensor while the next one is packed.
+    /// Replaces the parameters, by numbers as [`pack()`](crate::pack()) takes them. The device copies a part while the next one is packed.
     ///
     /// # Panics
     /// If a tensor does not have the length its shape demands.
@@ -149,9 +158,9 @@ impl FlowProgram {
         let Some(handle) = self.packed.clone() else {
             return self.set_packed(&pack_all(&self.plan.packs, length, parameters, values));
         };
-        for pack in &self.plan.packs {
-            let packed = pack_one(pack, parameters, values);
-            let first = pack.offset as usize * CHUNK;
+        for run in runs(&self.plan.packs, parameters, RUN) {
+            let packed = pack_run(run, parameters, values);
+            let first = run[0].offset as usize * CHUNK;
             let [before, after] = [first, length - first - packed.len()].map(|count| (count * size_of::<f32>()) as u64);
             if !packed.is_empty() {
                 self.client.write(&handle.clone().offset_start(before).offset_end(after), Bytes::from_elems(packed));
@@ -172,30 +181,38 @@ impl FlowProgram {
             return Ok(Vec::new());
         }
         assert!(rows <= batch, "a batch of {batch} has room for {rows} rows");
+        self.start_afresh()?;
         self.prepare(batch)?;
         self.drain()?;
         let mut session = self.sessions.pop().expect("a batch was prepared");
-        let result = self.passes(&mut session, evidence, rows);
+        let result = self.put_evidence(&mut session, evidence, rows).and_then(|()| self.passes(&mut session, rows));
         self.sessions.push(session);
         self.is_counted = true;
         result
     }
 
-    /// The flows of all parameters gathered so far, see [`unpack_counts`], and starts afresh. `values` are those of the
-    /// parameters.
-    pub fn take(&mut self, values: &[Vec<f32>]) -> Result<Vec<Vec<f64>>, KernelError> {
-        let failed = |error| KernelError::Device(format!("{error:?}"));
-        let signature = self.signature.clone();
-        if self.sums.is_some() {
+    /// The counts of all rows gathered so far; the next rows start afresh.
+    pub fn take(&mut self) -> Result<Counts<'_>, KernelError> {
+        self.start_afresh()?;
+        let is_double = self.sums.is_some();
+        if is_double {
             self.drain()?;
-            let sums = self.sums.take().expect("there are sums");
-            let sums = self.client.read_one(sums).map_err(failed)?;
-            return Ok(unpack_counts(&self.plan, &signature.parameters, values, f64::from_bytes(&sums)));
         }
-        // What is read may be the buffer itself, so it is not cleared before it has been used.
-        let read = self.client.read_one(self.counts.clone()).map_err(failed)?;
-        let flows = unpack_counts(&self.plan, &signature.parameters, values, f32::from_bytes(&read));
-        drop(read);
+        let handle = self.sums.take().unwrap_or_else(|| self.counts.clone());
+        let read = self.client.read_one(handle).map_err(|error| KernelError::Device(format!("{error:?}")))?;
+        let (bytes, _) = self.read.insert((read, is_double));
+        let numbers = match is_double {
+            true => Numbers::Double(f64::from_bytes(bytes)),
+            false => Numbers::Single(f32::from_bytes(bytes)),
+        };
+        Ok(Counts::new(&self.plan, &self.signature.parameters, numbers))
+    }
+
+    /// Lets go of what was taken.
+    fn start_afresh(&mut self) -> Result<(), KernelError> {
+        if self.read.take().is_none() || !std::mem::take(&mut self.is_counted) {
+            return Ok(());
+        }
         let dim = CubeDim::new_1d(self.units as u32);
         // SAFETY: the counts are whole vectors.
         unsafe {
@@ -208,9 +225,7 @@ impl FlowProgram {
                 self.plan.count_chunks,
             );
         }
-        self.is_counted = false;
-        self.queued()?;
-        Ok(flows)
+        self.queued()
     }
 
     /// Moves the counts of the last batch to the sums in double precision.
@@ -271,10 +286,13 @@ impl FlowProgram {
             needed: rows * row_bytes,
             available,
         })?;
-        let layout = FlowLayout::new(&self.plan, &segments).map_err(|error| KernelError::Plan(error.to_string()))?;
+        let mut layout =
+            FlowLayout::new(&self.plan, &segments).map_err(|error| KernelError::Plan(error.to_string()))?;
         check_layout(&self.plan, &layout, &self.signature)?;
+        let chain_posteriors = self.chain_posteriors(&mut layout)?;
         let configs: BTreeMap<(u32, u32), FlowConfig> = layout
             .launches()
+            .chain(chain_posteriors.iter().flatten().flatten())
             .map(|launch| {
                 let kernel = &self.plan.kernels[launch.kernel as usize];
                 ((launch.kernel, launch.members), FlowConfig::new(kernel, launch.members as usize, lanes))
@@ -303,7 +321,8 @@ impl FlowProgram {
             .sum();
         self.stats.bytes += self.chains.iter().flatten().map(ChainParameters::bytes).sum::<u64>();
         self.stats.bytes += chains.iter().flatten().map(ChainSession::bytes).sum::<u64>();
-        let session = FlowSession { batch, segments, layout, memory, answers, offsets, configs, chains };
+        let session =
+            FlowSession { batch, segments, layout, memory, answers, offsets, configs, chains, chain_posteriors };
         self.compile(&session)?;
         self.compile_chains(&session)?;
         self.sessions.push(session);
@@ -328,8 +347,8 @@ impl FlowProgram {
         Ok(())
     }
 
-    fn passes(&mut self, session: &mut FlowSession, evidence: &[u32], rows: usize) -> Result<Vec<f64>, KernelError> {
-        self.put_evidence(session, evidence, rows)?;
+    /// The way up and the way down, when the evidence is there; gives the values of the root.
+    pub(crate) fn passes(&mut self, session: &mut FlowSession, rows: usize) -> Result<Vec<f64>, KernelError> {
         let mut in_linear_space = session.chains.iter().any(Option::is_some);
         if in_linear_space {
             let failed = zeros::<f32>(&self.client, CHUNK);
@@ -346,7 +365,11 @@ impl FlowProgram {
             self.forward(session, None)?;
         }
         let result = self.log_likelihoods(session);
-        self.seed(session, rows)?;
+        if session.layout.choices > 0 {
+            self.choose_root(session, rows);
+        } else {
+            self.seed(session, rows)?;
+        }
         self.backward(session, in_linear_space)?;
         self.read_values(result, rows)
     }
@@ -522,7 +545,7 @@ impl FlowProgram {
         self.queued()
     }
 
-    pub(crate) fn backward(&mut self, session: &FlowSession, in_linear_space: bool) -> Result<(), KernelError> {
+    fn backward(&mut self, session: &FlowSession, in_linear_space: bool) -> Result<(), KernelError> {
         let plan = self.plan.clone();
         for (step, placed) in plan.backward.iter().zip(&session.layout.backward) {
             match (step, placed) {

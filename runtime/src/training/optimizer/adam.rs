@@ -17,8 +17,8 @@
 //! The softmax does not change when a number is added to all logits of a row, so the logarithms of the current
 //! probabilities are logits of the row: nothing but `m` and `v` is remembered. A probability of 0 has the logit `-inf`, and stays 0.
 
-use super::rows::{Trained, prepare, trained};
-use super::{Optimizer, State, Update};
+use super::rows::{prepare, trained};
+use super::{Optimizer, State, Update, WrongFlow};
 use crate::numbers::exp;
 use rayon::prelude::*;
 
@@ -50,8 +50,8 @@ impl Adam {
 }
 
 impl Optimizer for Adam {
-    fn update(&mut self, update: &Update<'_>, values: &mut [Vec<f32>]) {
-        prepare(&mut self.state, update, 2, false);
+    fn update(&mut self, update: &Update<'_>, values: &mut [Vec<f32>]) -> Result<(), WrongFlow> {
+        prepare(&mut self.state, update, values, 2, false);
         self.state.updates += 1;
         let step = Step {
             rows: update.rows,
@@ -62,10 +62,17 @@ impl Optimizer for Adam {
             size: update.step,
         };
         let [means, squares] = &mut self.state.buffers[..] else { panic!("two buffers were prepared") };
-        for trained in trained(update, values) {
-            let idx = trained.idx;
-            update_parameter(trained, &mut means[idx], &mut squares[idx], step);
-        }
+        trained(update, values).try_for_each(|trained| {
+            let (idx, form) = (trained.idx, trained.form);
+            let moments =
+                means[idx].par_chunks_exact_mut(form.columns).zip(squares[idx].par_chunks_exact_mut(form.columns));
+            trained.for_each_row(moments, |row, (flows, flow), logits, (means, squares)| {
+                form.read_logarithms(row, logits);
+                if move_logits(logits, (flows, flow), means, squares, step) {
+                    form.write_logarithms(logits, row);
+                }
+            })
+        })
     }
 
     fn state(&self) -> &State {
@@ -77,22 +84,14 @@ impl Optimizer for Adam {
     }
 }
 
-fn update_parameter(trained: Trained<'_>, means: &mut [f64], squares: &mut [f64], step: Step) {
-    let Trained { form, values, flows, .. } = trained;
-    let columns = form.columns;
-    let rows = values.par_chunks_exact_mut(columns).zip(flows.par_chunks_exact(columns));
-    let moments = means.par_chunks_exact_mut(columns).zip(squares.par_chunks_exact_mut(columns));
-    rows.zip(moments).with_min_len(form.grain()).for_each_init(Vec::new, |logits, ((row, flows), (means, squares))| {
-        form.read_logarithms(row, logits);
-        if move_logits(logits, flows, means, squares, step) {
-            form.write_logarithms(logits, row);
-        }
-    });
-}
-
 /// Whether anything moved.
-fn move_logits(logits: &mut [f64], flows: &[f64], means: &mut [f64], squares: &mut [f64], step: Step) -> bool {
-    let flow: f64 = flows.iter().sum();
+fn move_logits(
+    logits: &mut [f64],
+    (flows, flow): (&[f64], f64),
+    means: &mut [f64],
+    squares: &mut [f64],
+    step: Step,
+) -> bool {
     let pseudocount = if flow > 0.0 { step.pseudocount } else { 0.0 };
     let imagined = pseudocount / logits.len() as f64;
     let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);

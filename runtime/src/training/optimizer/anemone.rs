@@ -17,7 +17,8 @@
 //! ```
 
 use super::rows::{Trained, prepare, trained};
-use super::{Optimizer, State, Update};
+use super::{Optimizer, State, Update, WrongFlow};
+use crate::numbers::{blend, sum};
 use rayon::prelude::*;
 
 /// Anemone. The buffer of its state, if there is momentum, holds the running mean of the flows.
@@ -33,21 +34,6 @@ impl Anemone {
     pub fn new(pseudocount: f64, momentum: f64) -> Anemone {
         Anemone { pseudocount, momentum, state: State::default() }
     }
-
-    /// The mean flows of a parameter per row of data, with momentum.
-    fn mean_flows(&mut self, idx: usize, flows: &[f64], rows: f64) -> Vec<f64> {
-        let momentum = self.momentum;
-        if momentum == 0.0 {
-            return flows.iter().map(|flow| flow / rows).collect();
-        }
-        let correction = 1.0 - momentum.powf(self.state.updates as f64);
-        let buffer = &mut self.state.buffers[0][idx];
-        let mean = |(mean, flow): (&mut f64, &f64)| {
-            *mean = momentum * *mean + (1.0 - momentum) * flow / rows;
-            *mean / correction
-        };
-        buffer.par_iter_mut().zip(flows).with_min_len(1 << 14).map(mean).collect()
-    }
 }
 
 impl Optimizer for Anemone {
@@ -55,17 +41,27 @@ impl Optimizer for Anemone {
         true
     }
 
-    fn update(&mut self, update: &Update<'_>, values: &mut [Vec<f32>]) {
-        prepare(&mut self.state, update, usize::from(self.momentum > 0.0), false);
+    fn update(&mut self, update: &Update<'_>, values: &mut [Vec<f32>]) -> Result<(), WrongFlow> {
+        prepare(&mut self.state, update, values, usize::from(self.momentum > 0.0), false);
         self.state.updates += 1;
+        let step = Step {
+            size: update.step,
+            rows: update.rows,
+            pseudocount: self.pseudocount / update.rows,
+            momentum: self.momentum,
+            correction: 1.0 - self.momentum.powf(self.state.updates as f64),
+        };
         let top_down = update.top_down.expect("the trainer gives what the optimizer asks for");
-        let imagined = self.pseudocount / update.rows;
-        for Trained { idx, form, values, flows } in trained(update, values) {
-            let means = self.mean_flows(idx, flows, update.rows);
-            if update.step > 0.0 {
-                update_rows(Trained { idx, form, values, flows: &means }, &top_down[idx], update.step, imagined);
+        let buffers = self.state.buffers.first_mut();
+        let mut means: Vec<&mut [f64]> = buffers.into_iter().flatten().map(Vec::as_mut_slice).collect();
+        trained(update, values).try_for_each(|trained| {
+            let (columns, top_down) =
+                (trained.form.columns, top_down[trained.idx].par_chunks_exact(trained.form.columns));
+            match means.get_mut(trained.idx) {
+                None => update_rows(trained, top_down.map(|row| (row, None)), step),
+                Some(means) => update_rows(trained, top_down.zip(means.par_chunks_exact_mut(columns).map(Some)), step),
             }
-        }
+        })
     }
 
     fn state(&self) -> &State {
@@ -77,19 +73,40 @@ impl Optimizer for Anemone {
     }
 }
 
-fn update_rows(trained: Trained<'_>, top_down: &[f64], step: f64, pseudocount: f64) {
-    let Trained { form, values, flows, .. } = trained;
-    let imagined = pseudocount / form.columns as f64;
-    let rows = values.par_chunks_exact_mut(form.columns).zip(flows.par_chunks_exact(form.columns));
-    let rows = rows.zip(top_down.par_chunks_exact(form.columns)).with_min_len(form.grain());
-    rows.for_each_init(Vec::new, |masses, ((row, flows), top_down)| {
-        if flows.iter().sum::<f64>() == 0.0 {
+/// The numbers of one update.
+#[derive(Clone, Copy)]
+struct Step {
+    size: f64,
+    rows: f64,
+    /// Per row of data.
+    pseudocount: f64,
+    momentum: f64,
+    correction: f64,
+}
+
+/// `others` are for each row its top-down flows and, with momentum, the running means of its flows.
+fn update_rows<'a>(
+    trained: Trained<'_>,
+    others: impl IndexedParallelIterator<Item = (&'a [f64], Option<&'a mut [f64]>)>,
+    step: Step,
+) -> Result<(), WrongFlow> {
+    let form = trained.form;
+    let imagined = step.pseudocount / form.columns as f64;
+    trained.for_each_row(others, |row, (flows, _), masses, (top_down, means)| {
+        flows.iter_mut().for_each(|flow| *flow /= step.rows);
+        if let Some(means) = means {
+            for (mean, flow) in means.iter_mut().zip(&mut *flows) {
+                *mean = step.momentum * *mean + (1.0 - step.momentum) * *flow;
+                *flow = *mean / step.correction;
+            }
+        }
+        if sum(flows) == 0.0 || step.size == 0.0 {
             return;
         }
         form.read(row, masses);
-        let old: f64 = masses.iter().sum();
-        let kept = if old > 0.0 { (1.0 - step) * top_down.iter().sum::<f64>() / old } else { 0.0 };
-        masses.iter_mut().zip(flows).for_each(|(mass, flow)| *mass = kept * *mass + step * (flow + imagined));
+        let old = sum(masses);
+        let kept = if old > 0.0 { (1.0 - step.size) * sum(top_down) / old } else { 0.0 };
+        blend(masses, kept, flows, imagined, step.size);
         form.write(masses, row);
-    });
+    })
 }

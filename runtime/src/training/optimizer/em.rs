@@ -20,7 +20,8 @@
 //! * A row without flow in an update keeps its numbers. What it remembers fades as if it had been part of the update.
 
 use super::rows::{Trained, prepare, trained};
-use super::{Optimizer, State, Update};
+use super::{Optimizer, State, Update, WrongFlow};
+use crate::numbers::blend;
 use rayon::prelude::*;
 
 /// Expectation-maximization. The buffer of its state holds the remembered node flows.
@@ -38,11 +39,11 @@ impl Em {
 }
 
 impl Optimizer for Em {
-    fn update(&mut self, update: &Update<'_>, values: &mut [Vec<f32>]) {
-        prepare(&mut self.state, update, 1, true);
+    fn update(&mut self, update: &Update<'_>, values: &mut [Vec<f32>]) -> Result<(), WrongFlow> {
+        prepare(&mut self.state, update, values, 1, true);
         self.state.updates += 1;
         if update.step == 0.0 {
-            return;
+            return Ok(());
         }
         let mut node_flows: Vec<Option<&mut Vec<f64>>> = self.state.buffers[0].iter_mut().map(Some).collect();
         let all: Vec<(Trained<'_>, &mut Vec<f64>)> = trained(update, values)
@@ -52,9 +53,10 @@ impl Optimizer for Em {
             })
             .collect();
         // Circuits have few large parameters or many small ones: both are worth all cores.
-        all.into_par_iter().for_each(|(trained, node_flows)| {
-            update_parameter(trained, node_flows, update.step, self.pseudocount);
-        });
+        let updated = |(trained, node_flows): (Trained<'_>, &mut Vec<f64>)| {
+            update_parameter(trained, node_flows, update.step, self.pseudocount)
+        };
+        all.into_par_iter().try_for_each(updated)
     }
 
     fn state(&self) -> &State {
@@ -66,25 +68,27 @@ impl Optimizer for Em {
     }
 }
 
-fn update_parameter(trained: Trained<'_>, node_flows: &mut [f64], step: f64, pseudocount: f64) {
-    let Trained { form, values, flows, .. } = trained;
+fn update_parameter(
+    trained: Trained<'_>,
+    node_flows: &mut [f64],
+    step: f64,
+    pseudocount: f64,
+) -> Result<(), WrongFlow> {
+    let form = trained.form;
     let imagined = pseudocount / form.columns as f64;
-    let rows = values.par_chunks_exact_mut(form.columns).zip(flows.par_chunks_exact(form.columns));
-    rows.zip(node_flows).with_min_len(form.grain()).for_each_init(Vec::new, |masses, ((row, flows), node_flow)| {
-        let flow: f64 = flows.iter().sum();
+    let node_flows = node_flows.par_iter_mut();
+    trained.for_each_row(node_flows, |row, (flows, flow), masses, node_flow| {
         let kept = (1.0 - step) * *node_flow;
         if flow == 0.0 {
             *node_flow = kept;
             return;
         }
-        if kept == 0.0 {
-            masses.clear();
-            masses.extend(flows.iter().map(|flow| step * (flow + imagined)));
-        } else {
-            form.read(row, masses);
-            masses.iter_mut().zip(flows).for_each(|(mass, flow)| *mass = kept * *mass + step * (flow + imagined));
+        match kept == 0.0 {
+            true => masses.fill(0.0),
+            false => form.read(row, masses),
         }
+        blend(masses, kept, flows, imagined, step);
         form.write(masses, row);
         *node_flow = kept + step * flow;
-    });
+    })
 }

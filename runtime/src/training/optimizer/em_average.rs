@@ -9,7 +9,8 @@
 //! the first update moves from the start by `s` only.
 
 use super::rows::{Trained, trained};
-use super::{Optimizer, State, Update};
+use super::{Optimizer, State, Update, WrongFlow};
+use crate::numbers::{blend, sum};
 use rayon::prelude::*;
 
 /// Mini-batch EM on averages of parameters. It remembers nothing.
@@ -27,27 +28,12 @@ impl EmAverage {
 }
 
 impl Optimizer for EmAverage {
-    fn update(&mut self, update: &Update<'_>, values: &mut [Vec<f32>]) {
+    fn update(&mut self, update: &Update<'_>, values: &mut [Vec<f32>]) -> Result<(), WrongFlow> {
         self.state.updates += 1;
         if update.step == 0.0 {
-            return;
+            return Ok(());
         }
-        for Trained { form, values, flows, .. } in trained(update, values) {
-            let imagined = self.pseudocount / form.columns as f64;
-            let rows = values.par_chunks_exact_mut(form.columns).zip(flows.par_chunks_exact(form.columns));
-            rows.with_min_len(form.grain()).for_each_init(Vec::new, |masses, (row, flows)| {
-                let flow: f64 = flows.iter().sum();
-                if flow == 0.0 {
-                    return;
-                }
-                form.read(row, masses);
-                let old: f64 = masses.iter().sum();
-                let kept = if old > 0.0 { (1.0 - update.step) / old } else { 0.0 };
-                let scale = update.step / (flow + self.pseudocount);
-                masses.iter_mut().zip(flows).for_each(|(mass, flow)| *mass = kept * *mass + scale * (flow + imagined));
-                form.write(masses, row);
-            });
-        }
+        trained(update, values).try_for_each(|trained| update_parameter(trained, update.step, self.pseudocount))
     }
 
     fn state(&self) -> &State {
@@ -57,4 +43,21 @@ impl Optimizer for EmAverage {
     fn restore(&mut self, state: State) {
         self.state = state;
     }
+}
+
+fn update_parameter(trained: Trained<'_>, step: f64, pseudocount: f64) -> Result<(), WrongFlow> {
+    let form = trained.form;
+    let imagined = pseudocount / form.columns as f64;
+    let nothing = (0..trained.rows()).into_par_iter();
+    trained.for_each_row(nothing, |row, (flows, flow), masses, _| {
+        if flow == 0.0 {
+            return;
+        }
+        form.read(row, masses);
+        let old = sum(masses);
+        let kept = if old > 0.0 { (1.0 - step) / old } else { 0.0 };
+        let scale = step / (flow + pseudocount);
+        blend(masses, kept, flows, imagined, scale);
+        form.write(masses, row);
+    })
 }

@@ -1,9 +1,11 @@
 //! Rows of parameters as probabilities in double precision, and back.
 
 use crate::families;
-use crate::numbers::{exp, ln};
-use crate::training::optimizer::{State, Update};
+use crate::numbers::{exp, exp_all, ln, ln_shares, shares, sum};
+use crate::training::flows::Flows;
+use crate::training::optimizer::{State, Update, WrongFlow};
 use danaus_artifact::signature::{Family, Init, Parameter, ParameterShape};
+use rayon::prelude::*;
 
 /// Numbers that are worth a thread.
 const GRAIN: usize = 1 << 14;
@@ -40,32 +42,29 @@ impl Form {
     }
 
     /// The probabilities of a row.
-    pub fn read(self, row: &[f32], probabilities: &mut Vec<f64>) {
-        probabilities.clear();
-        let linear = |value: &f32| if self.logarithms { exp(f64::from(*value)) } else { f64::from(*value) };
-        probabilities.extend(row.iter().map(linear));
+    pub fn read(self, row: &[f32], probabilities: &mut [f64]) {
+        if self.logarithms {
+            return exp_all(row, probabilities);
+        }
+        probabilities.iter_mut().zip(row).for_each(|(probability, &value)| *probability = f64::from(value));
     }
 
     /// The logarithms of a row.
-    pub fn read_logarithms(self, row: &[f32], logarithms: &mut Vec<f64>) {
-        logarithms.clear();
-        let log = |value: &f32| if self.logarithms { f64::from(*value) } else { ln(f64::from(*value)) };
-        logarithms.extend(row.iter().map(log));
+    pub fn read_logarithms(self, row: &[f32], logarithms: &mut [f64]) {
+        let log = |value: f32| if self.logarithms { f64::from(value) } else { ln(f64::from(value)) };
+        logarithms.iter_mut().zip(row).for_each(|(logarithm, &value)| *logarithm = log(value));
     }
 
     /// Normalizes masses and writes them; a row without a mass that can be normalized stays as it is.
     pub fn write(self, masses: &[f64], row: &mut [f32]) {
-        let total: f64 = masses.iter().sum();
+        let total = sum(masses);
         if !(total > 0.0 && total < f64::INFINITY) {
             return;
         }
         if let Some(family) = self.family {
             return write_member(family, masses.to_vec(), row);
         }
-        for (out, mass) in row.iter_mut().zip(masses) {
-            let probability = mass / total;
-            *out = (if self.logarithms { ln(probability) } else { probability }) as f32;
-        }
+        if self.logarithms { ln_shares(masses, total, row) } else { shares(masses, total, row) }
     }
 
     /// Normalizes logarithms and writes them; a row that is `-inf` throughout stays as it is.
@@ -97,10 +96,39 @@ pub(super) struct Trained<'a> {
     pub idx: usize,
     /// How its rows stand in its values.
     pub form: Form,
-    /// Its values.
-    pub values: &'a mut [f32],
-    /// Its flows.
-    pub flows: &'a [f64],
+    values: &'a mut [f32],
+    flows: &'a Flows<'a>,
+}
+
+impl Trained<'_> {
+    /// Rows it has.
+    pub fn rows(&self) -> usize {
+        self.values.len() / self.form.columns
+    }
+
+    /// Calls `act` with the values of each row, its flows and their sum, room for as many numbers, and what `others` have for the row; on all
+    /// cores.
+    pub fn for_each_row<T: Send>(
+        self,
+        others: impl IndexedParallelIterator<Item = T>,
+        act: impl Fn(&mut [f32], (&mut [f64], f64), &mut [f64], T) + Sync,
+    ) -> Result<(), WrongFlow> {
+        let Trained { idx, form, values, flows } = self;
+        let rows = values.par_chunks_exact_mut(form.columns).zip(others).enumerate();
+        let rooms = || [vec![0.0; form.columns], vec![0.0; form.columns]];
+        rows.with_min_len(form.grain()).try_for_each_init(rooms, |[own, room], (number, (row, others))| {
+            flows.row(idx, number, row, own);
+            let flow = sum(own);
+            let is_wrong = |flow: &f64| !(0.0..f64::INFINITY).contains(flow);
+            if !flow.is_finite()
+                && let Some(at) = own.iter().position(is_wrong)
+            {
+                return Err(WrongFlow { parameter: idx, number: number * form.columns + at, found: own[at] });
+            }
+            act(row, (own, flow), room, others);
+            Ok(())
+        })
+    }
 }
 
 /// The parameters that an update changes.
@@ -109,22 +137,26 @@ pub(super) fn trained<'a>(
     values: &'a mut [Vec<f32>],
 ) -> impl Iterator<Item = Trained<'a>> + use<'a> {
     let (parameters, flows) = (update.parameters, update.flows);
-    values.iter_mut().enumerate().filter(move |(idx, _)| parameters[*idx].is_stored()).map(move |(idx, values)| {
-        assert_eq!(values.len(), flows[idx].len(), "there is a flow for every number of a parameter");
-        Trained { idx, form: Form::of(&parameters[idx]), values, flows: &flows[idx] }
-    })
+    let is_trained = move |(idx, values): &(usize, &mut Vec<f32>)| parameters[*idx].is_stored() && !values.is_empty();
+    let trained = move |(idx, values): (usize, &'a mut Vec<f32>)| Trained {
+        idx,
+        form: Form::of(&parameters[idx]),
+        values,
+        flows,
+    };
+    values.iter_mut().enumerate().filter(is_trained).map(trained)
 }
 
 /// Makes `count` buffers of zeros if there are none: for each stored parameter one number per row, or per number.
-pub(super) fn prepare(state: &mut State, update: &Update<'_>, count: usize, per_row: bool) {
+pub(super) fn prepare(state: &mut State, update: &Update<'_>, values: &[Vec<f32>], count: usize, per_row: bool) {
     if !state.buffers.is_empty() || count == 0 {
         return;
     }
-    let len = |(parameter, flows): (&Parameter, &Vec<f64>)| match parameter.is_stored() {
-        true if per_row => flows.len() / Form::of(parameter).columns.max(1),
-        true => flows.len(),
+    let len = |(parameter, values): (&Parameter, &Vec<f32>)| match parameter.is_stored() {
+        true if per_row => values.len() / Form::of(parameter).columns.max(1),
+        true => values.len(),
         false => 0,
     };
-    let zeros: Vec<Vec<f64>> = update.parameters.iter().zip(update.flows).map(|pair| vec![0.0; len(pair)]).collect();
+    let zeros: Vec<Vec<f64>> = update.parameters.iter().zip(values).map(|pair| vec![0.0; len(pair)]).collect();
     state.buffers = vec![zeros; count];
 }

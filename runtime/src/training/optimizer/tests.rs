@@ -1,6 +1,7 @@
 //! Each optimizer against numbers by hand, and what all of them guarantee.
 
 use super::{Algorithm, Optimizer, State, Update, create};
+use crate::training::flows::Flows;
 use danaus_artifact::signature::{Init, Parameter, ParameterShape};
 use proptest::prelude::*;
 
@@ -38,11 +39,11 @@ fn apply(
     step: f64,
 ) {
     let parameters = parameters();
-    let flows = [weights.to_vec(), table.to_vec(), vec![]];
+    let flows = Flows::Sums(vec![weights.to_vec(), table.to_vec(), vec![]]);
     // The first row of the weights and the table are at the root; the second row is used half of the time.
     let top_down = [vec![0.75, 0.25, 0.25, 0.25], vec![0.5, 0.25, 0.25], vec![]];
     let update = Update { parameters: &parameters, flows: &flows, top_down: Some(&top_down), rows, step };
-    optimizer.update(&update, values);
+    optimizer.update(&update, values).unwrap();
 }
 
 fn close(found: &[f32], expected: &[f64]) {

@@ -2,9 +2,9 @@
 
 use super::Run;
 use crate::training::error::TrainError;
-use crate::training::flows::FlowSource;
+use crate::training::flows::{FlowSource, Flows};
 use crate::training::likelihood::Likelihood;
-use crate::training::optimizer::Update;
+use crate::training::optimizer::{Update, WrongFlow};
 use crate::training::order::order;
 use rayon::prelude::*;
 
@@ -28,11 +28,13 @@ impl<S: FlowSource, L: Likelihood> Run<'_, S, L> {
         if row == rows || row.is_multiple_of(self.task.config.rows_per_update(rows)) {
             self.update()?;
             self.after_update()?;
+        } else {
+            self.add()?;
         }
         if row == rows && self.is_measured() { self.end_epoch() } else { Ok(()) }
     }
 
-    /// Gathers chunks up to the end of the segment or of the update, and takes their flows.
+    /// Gathers chunks up to the end of the segment or of the update.
     fn gather_segment(&mut self) -> Result<(), Failed<S, L>> {
         let rows = self.task.train.len();
         self.prepare_order(rows);
@@ -46,8 +48,7 @@ impl<S: FlowSource, L: Likelihood> Run<'_, S, L> {
             let evidence = &mut evidence[..self.missing.len() * len];
             self.gather(at, len, evidence)?;
         }
-        let flows = self.source.take().map_err(TrainError::Flows)?;
-        self.add(flows)
+        Ok(())
     }
 
     fn prepare_order(&mut self, rows: usize) {
@@ -79,16 +80,9 @@ impl<S: FlowSource, L: Likelihood> Run<'_, S, L> {
         Ok(())
     }
 
-    /// Adds flows to those of the update that is under way.
-    fn add(&mut self, flows: Vec<Vec<f64>>) -> Result<(), Failed<S, L>> {
-        let wrong = |flow: &f64| !(0.0..f64::INFINITY).contains(flow);
-        let first = |(idx, flows): (usize, &Vec<f64>)| {
-            flows.par_iter().with_min_len(GRAIN).position_first(wrong).map(|at| (idx, at))
-        };
-        if let Some((idx, at)) = flows.par_iter().enumerate().find_map_first(first) {
-            let place = format!("number {at} of parameter `{}`", self.source.plan().parameters[idx].name);
-            return Err(TrainError::Number { what: "flow", place, found: flows[idx][at] });
-        }
+    /// Adds the flows of the segment to those of the update that is under way.
+    fn add(&mut self) -> Result<(), Failed<S, L>> {
+        let flows = self.source.take().map_err(TrainError::Flows)?.all(&self.state.values);
         if self.state.flows.is_empty() {
             self.state.flows = flows;
             return Ok(());
@@ -106,29 +100,42 @@ impl<S: FlowSource, L: Likelihood> Run<'_, S, L> {
         let per_epoch = rows.div_ceil(self.task.config.rows_per_update(rows)) as u64;
         let total = per_epoch.saturating_mul(self.task.config.epochs);
         let step = self.task.config.schedule.at(self.state.progress.updates, per_epoch, total);
-        let flows = std::mem::take(&mut self.state.flows);
         let possible = self.state.progress.in_update.possible();
         if possible > 0 {
-            let top_down = if self.optimizer.wants_top_down() { Some(self.top_down()?) } else { None };
-            let update = Update {
-                parameters: &self.source.plan().parameters,
-                flows: &flows,
-                top_down: top_down.as_deref(),
-                rows: possible as f64,
-                step,
-            };
-            self.optimizer.update(&update, &mut self.state.values);
+            self.step(step, possible as f64)?;
             self.source.set_parameters(&self.state.values).map_err(TrainError::Flows)?;
+        } else {
+            self.state.flows.clear();
+            self.source.take().map_err(TrainError::Flows)?;
         }
         self.state.progress.updates += 1;
         self.state.progress.step = step;
         Ok(())
     }
 
+    /// A step of the optimizer. The flows of an update of one segment are read where they are.
+    fn step(&mut self, step: f64, rows: f64) -> Result<(), Failed<S, L>> {
+        let wants_top_down = self.optimizer.wants_top_down();
+        if wants_top_down || !self.state.flows.is_empty() {
+            self.add()?;
+        }
+        let top_down = if wants_top_down { Some(self.top_down()?) } else { None };
+        let plan = self.source.plan().clone();
+        let flows = match self.state.flows.is_empty() {
+            true => self.source.take().map_err(TrainError::Flows)?,
+            false => Flows::Sums(std::mem::take(&mut self.state.flows)),
+        };
+        let update = Update { parameters: &plan.parameters, flows: &flows, top_down: top_down.as_deref(), rows, step };
+        self.optimizer.update(&update, &mut self.state.values).map_err(|WrongFlow { parameter, number, found }| {
+            let place = format!("number {number} of parameter `{}`", plan.parameters[parameter].name);
+            TrainError::Number { what: "flow", place, found }
+        })
+    }
+
     /// The flows of one row of which nothing is observed.
     fn top_down(&mut self) -> Result<Vec<Vec<f64>>, Failed<S, L>> {
         let evidence = self.missing.clone();
         self.source.gather(&evidence, 1).map_err(TrainError::Flows)?;
-        self.source.take().map_err(TrainError::Flows)
+        Ok(self.source.take().map_err(TrainError::Flows)?.all(&self.state.values))
     }
 }

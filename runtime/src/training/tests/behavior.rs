@@ -202,7 +202,7 @@ fn the_double_gives_flows() {
     for evidence in [[0, 1], [2, 3], [3, 3]] {
         mixture.set_parameters(&values).unwrap();
         mixture.gather(&evidence, 1).unwrap();
-        let flows = mixture.take().unwrap();
+        let flows = mixture.take().unwrap().all(&values);
         for entry in 0..6 {
             let mut at = |delta: f32| {
                 let mut moved = values.clone();

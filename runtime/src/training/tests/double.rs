@@ -8,7 +8,7 @@ use crate::parameters::random;
 use crate::training::checkpoint::CheckpointError;
 use crate::training::config::{Config, Settings};
 use crate::training::error::TrainError;
-use crate::training::flows::FlowSource;
+use crate::training::flows::{FlowSource, Flows};
 use crate::training::likelihood::Likelihood;
 use crate::training::observer::Observer;
 use crate::training::run::{Outcome, Task, run};
@@ -17,6 +17,7 @@ use danaus_artifact::signature::{Domain, Init, Parameter, ParameterShape, Variab
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::convert::Infallible;
+use std::sync::Arc;
 
 /// FLOPs of a row, as far as the loop is told: two chunks of four rows are a segment.
 pub const FLOPS: f64 = 3900.0;
@@ -25,7 +26,7 @@ pub const VALUES: usize = 3;
 
 /// The mixture.
 pub struct Mixture {
-    plan: Plan,
+    plan: Arc<Plan>,
     values: Vec<Vec<f32>>,
     flows: Vec<Vec<f64>>,
     /// Rows gathered so far.
@@ -92,7 +93,8 @@ pub fn rows(variables: usize, count: usize, seed: u64) -> MemoryRows {
 
 impl Mixture {
     pub fn new(variables: usize, units: usize) -> Mixture {
-        let mut mixture = Mixture { plan: plan(variables, units), values: vec![], flows: vec![], gathered: 0 };
+        let mut mixture =
+            Mixture { plan: Arc::new(plan(variables, units)), values: vec![], flows: vec![], gathered: 0 };
         mixture.reset();
         mixture
     }
@@ -148,7 +150,7 @@ impl Mixture {
 impl FlowSource for Mixture {
     type Error = Infallible;
 
-    fn plan(&self) -> &Plan {
+    fn plan(&self) -> &Arc<Plan> {
         &self.plan
     }
 
@@ -163,8 +165,8 @@ impl FlowSource for Mixture {
         Ok((0..rows).map(|sample| self.row(&row(sample))).collect())
     }
 
-    fn take(&mut self) -> Result<Vec<Vec<f64>>, Infallible> {
-        Ok(self.reset())
+    fn take(&mut self) -> Result<Flows<'_>, Infallible> {
+        Ok(Flows::Sums(self.reset()))
     }
 }
 
