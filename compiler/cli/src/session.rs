@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::model::Model;
 use crate::table::{Align, seconds, table};
 use danaus_artifact::plan::Plan;
-use danaus_kernels::processor::{Made, made};
+use danaus_kernels::processor::{Origin, made};
 use danaus_runtime::parameters::Parameters;
 use danaus_runtime::queries::QuerySession;
 pub use danaus_runtime::session::usual_batch;
@@ -41,8 +41,12 @@ pub fn failure(error: SessionError) -> Failure {
 pub fn timings() -> String {
     let made = made();
     let row = |name: &str, time: f64, how: &str| vec![name.to_string(), seconds(time), how.to_string()];
-    let how = |made: &Made| if made.was_kept { "kept" } else { "compiled" };
-    let mut rows: Vec<Vec<String>> = made.iter().map(|made| row(made.kernel, made.seconds, how(made))).collect();
+    let how = |origin: Origin| match origin {
+        Origin::Kept => "kept",
+        Origin::Compiled => "compiled",
+        Origin::Left => "compiled in every process",
+    };
+    let mut rows: Vec<Vec<String>> = made.iter().map(|made| row(made.kernel, made.seconds, how(made.origin))).collect();
     rows.push(row("all kernels", made.iter().map(|made| made.seconds).sum(), ""));
     table("", &[Align::Left, Align::Right, Align::Left], &rows)
 }

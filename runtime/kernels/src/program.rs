@@ -9,7 +9,7 @@ use crate::chain::session::{Buffers, ChainSession};
 use crate::error::KernelError;
 use crate::launch::{Config, Layout, Memory, argument, grid};
 use crate::pack::pack_len;
-use crate::processor;
+use crate::processor::{self, upload};
 use crate::rescale::{rescale_kernel, restore_kernel, result_kernel};
 use crate::validate::{arrays, validate};
 use cubecl::client::Client;
@@ -79,13 +79,10 @@ impl Program {
         }
         let client = processor::client();
         let units = client.properties().hardware.max_units_per_cube.max(1) as usize;
-        let upload = |bytes: &[u8], what| {
-            check_memory(&client, bytes.len() as u64, what)?;
-            // Empty buffers cannot be bound.
-            Ok(client.create_from_slice(if bytes.is_empty() { &[0; 64] } else { bytes }))
-        };
-        let packed = upload(f32::as_bytes(packed), "the parameters")?;
-        let tables = upload(u32::as_bytes(&plan.tables), "the plan's tables")?;
+        check_memory(&client, 4 * packed.len() as u64, "the parameters")?;
+        let packed = upload(&client, packed.to_vec());
+        check_memory(&client, 4 * plan.tables.len() as u64, "the plan's tables")?;
+        let tables = upload(&client, plan.tables.clone());
         let (arrays, count) = arrays(&plan)?;
         let mut values = Vec::with_capacity(count as usize);
         for (index, &(_, size)) in arrays.iter().enumerate() {
@@ -122,7 +119,7 @@ impl Program {
         if packed.is_empty() {
             return Ok(());
         }
-        self.packed = self.client.create_from_slice(f32::as_bytes(packed));
+        self.packed = upload(&self.client, packed.to_vec());
         self.chains.iter_mut().flatten().for_each(ChainParameters::outdate);
         if let Some(session) = &mut self.session {
             session.memory.packed = self.packed.clone();
@@ -205,7 +202,7 @@ impl Program {
     fn zeros(&self, rows: usize) -> Handle {
         let session = self.session.as_ref().expect("a batch was prepared");
         let zeros = vec![0.0f32; rows * session.memory.layout.lanes.max(CHUNK)];
-        self.client.create_from_slice(f32::as_bytes(&zeros))
+        upload(&self.client, zeros)
     }
 
     /// What has been done so far.
@@ -341,7 +338,7 @@ impl Program {
             to[indices.len()..].fill(self.values[variable(row)]);
         }
         check_memory(&self.client, padded.len() as u64 * 4, "the evidence")?;
-        session.memory.evidence = self.client.create_from_slice(u32::as_bytes(&padded));
+        session.memory.evidence = upload(&self.client, padded);
         Ok(())
     }
 
@@ -349,7 +346,7 @@ impl Program {
     pub(crate) fn reset_offsets(&mut self) {
         let session = self.session.as_mut().expect("a batch was prepared");
         let zeros = vec![0.0f64; session.memory.layout.samples()];
-        session.offsets = self.client.create_from_slice(f64::as_bytes(&zeros));
+        session.offsets = upload(&self.client, zeros);
     }
 
     /// Queues a launch of iteration `iteration`; variables are counted from `base`.

@@ -17,7 +17,7 @@ use crate::chain::session::ChainSession;
 use crate::error::KernelError;
 use crate::launch::{Layout, Memory, argument, grid};
 use crate::pack::{pack_all, pack_run, runs};
-use crate::processor;
+use crate::processor::{self, upload};
 use crate::program::{FLUSH, Stats, check_memory};
 use crate::queries::launch::Answers;
 use crate::validate::arrays;
@@ -141,8 +141,7 @@ impl FlowProgram {
             return Err(KernelError::Parameters { expected, found: packed.len() });
         }
         check_memory(&self.client, packed.len() as u64 * 4, "the parameters")?;
-        let bytes = f32::as_bytes(packed);
-        let handle = self.client.create_from_slice(if bytes.is_empty() { &[0; 64] } else { bytes });
+        let handle = upload(&self.client, packed.to_vec());
         self.sessions.iter_mut().for_each(|session| session.memory.packed = handle.clone());
         self.packed = Some(handle);
         self.chains.iter_mut().flatten().for_each(ChainParameters::outdate);
@@ -395,7 +394,7 @@ impl FlowProgram {
             to[rows..].fill(self.values[variable]);
         }
         check_memory(&self.client, padded.len() as u64 * 4, "the evidence")?;
-        session.memory.evidence = self.client.create_from_slice(u32::as_bytes(&padded));
+        session.memory.evidence = upload(&self.client, padded);
         session.offsets = zeros::<f64>(&self.client, samples);
         Ok(())
     }
@@ -527,7 +526,7 @@ impl FlowProgram {
         let (count, dim) = grid(layout);
         let mut weights = vec![0.0f32; layout.samples()];
         weights[..rows].fill(1.0);
-        let weights = self.client.create_from_slice(f32::as_bytes(&weights));
+        let weights = upload(&self.client, weights);
         // SAFETY: both rows were checked to lie within the arena.
         unsafe {
             pass::seed_kernel::launch_unchecked(
@@ -604,5 +603,5 @@ impl FlowProgram {
 
 /// A buffer of zeros; never empty, for empty buffers cannot be bound.
 pub(crate) fn zeros<T>(client: &Client, length: usize) -> Handle {
-    client.create_from_slice(&vec![0u8; (length * size_of::<T>()).max(64)])
+    upload(client, vec![0u8; length * size_of::<T>()])
 }

@@ -39,8 +39,19 @@ pub struct Made {
     pub kernel: &'static str,
     /// Seconds that it took.
     pub seconds: f64,
-    /// Whether its code was in the folder.
-    pub was_kept: bool,
+    /// Where its code came from.
+    pub origin: Origin,
+}
+
+/// Where the code of a kernel comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The folder.
+    Kept,
+    /// It was compiled, and is in the folder from now on.
+    Compiled,
+    /// It is left to CubeCL, which compiles it in every process.
+    Left,
 }
 
 static MADE: Mutex<Vec<Made>> = Mutex::new(Vec::new());
@@ -122,31 +133,30 @@ impl Processor {
         let start = Instant::now();
         // What goes wrong here goes wrong again where CubeCL compiles the kernel, which says so.
         let found = catch_unwind(AssertUnwindSafe(|| self.make(kernel, &id))).ok().and_then(Result::ok);
-        if let Some((_, was_kept)) = found {
-            let made = Made { kernel: id.short_name(), seconds: start.elapsed().as_secs_f64(), was_kept };
-            MADE.lock().expect("nobody panics with it").push(made);
-        }
+        let origin = found.map_or(Origin::Left, |(_, origin)| origin);
+        let made = Made { kernel: id.short_name(), seconds: start.elapsed().as_secs_f64(), origin };
+        MADE.lock().expect("nobody panics with it").push(made);
         let entry = found.map(|(entry, _)| entry);
         self.kernels.insert(id, entry);
         entry
     }
 
-    /// The code, and whether it was in the folder.
-    fn make(&self, kernel: &dyn CubeKernel, id: &KernelId) -> Result<(Entry, bool), String> {
+    /// The code, and where it is from.
+    fn make(&self, kernel: &dyn CubeKernel, id: &KernelId) -> Result<(Entry, Origin), String> {
         let (host, about) = self.host.as_ref().ok_or("the processor is unknown")?;
         let properties = Server::utilities(&self.inner).properties_hash;
         let all = format!("{MADE_FROM} {about} {properties} {:x} {}", id.stable_hash(), id.stable_format());
         let name = blake3::hash(all.as_bytes()).to_hex().to_string();
         // SAFETY: the name stands for all that the code depends on, and the contents are undamaged.
         if let Some(entry) = self.cache.read(&name).and_then(|object| unsafe { link(&object, &name) }.ok()) {
-            return Ok((entry, true));
+            return Ok((entry, Origin::Kept));
         }
         let definition = define_kernel(kernel).map_err(|error| format!("{error:?}"))?;
         let entry = definition.settings.kernel_name.clone();
         let object = host.compile(&lower(definition)?, &entry, &name)?;
         self.cache.write(&name, &object);
         // SAFETY: it has just been made.
-        Ok((unsafe { link(&object, &name)? }, false))
+        Ok((unsafe { link(&object, &name)? }, Origin::Compiled))
     }
 }
 
