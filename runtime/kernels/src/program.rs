@@ -10,7 +10,7 @@ use crate::error::KernelError;
 use crate::launch::{Config, Layout, Memory, argument, grid};
 use crate::pack::pack_len;
 use crate::rescale::{rescale_kernel, restore_kernel, result_kernel};
-use crate::validate::{arrays, validate};
+use crate::validate::{arrays, is_illegal, validate};
 use cubecl::Device;
 use cubecl::client::Client;
 use cubecl::prelude::*;
@@ -228,7 +228,7 @@ impl Program {
         }
         for (row, indices) in evidence.chunks_exact(batch.max(1)).enumerate() {
             let values = self.values[variable(row)];
-            if let Some(&index) = indices.iter().find(|&&index| index > values) {
+            if let Some(&index) = indices.iter().find(|&&index| is_illegal(index, values)) {
                 return Err(KernelError::Evidence(format!(
                     "row {row} is of a variable of {values} values, but one of its indices is {index}"
                 )));

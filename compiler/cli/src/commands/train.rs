@@ -6,7 +6,7 @@ pub use arguments::Train;
 
 use crate::evidence::{self, ParameterArguments, data_failure};
 use crate::failure::Failure;
-use crate::model::{self, Model};
+use crate::model::{self, Model, has_real};
 use crate::output::{self, say};
 use crate::session;
 use crate::training::{curve, report, signal, watcher::Watcher};
@@ -20,6 +20,7 @@ use danaus_runtime::training::config::Batch;
 use danaus_runtime::training::engine::Engine;
 use danaus_runtime::training::likelihood::SessionLikelihood;
 use danaus_runtime::training::run::check_trainable;
+use danaus_runtime::training::standardize::standardize;
 use danaus_runtime::training::{self, Config, Outcome, Settings, Task, TrainError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,6 +41,10 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
     check_trainable(&model.plan).map_err(Failure::wrong)?;
     let start = start(arguments, &model.plan, &config)?;
     let data = data(arguments, &model.plan)?;
+    let start = match arguments.params {
+        Some(_) => start,
+        None => standardize(&model.plan, start, &*data.train).map_err(data_failure)?,
+    };
     let chunk = chunk(&config, &model, data.train.len());
     let flows = model.flows.take().expect("the model was opened with its flows");
     let engine = Engine::open(Arc::new(model.plan.clone()), Arc::new(flows), chunk, config.memory_limit);
@@ -56,7 +61,7 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
         fresh: arguments.fresh,
     };
     let stop = signal::on_interrupt()?;
-    let mut watcher = Watcher::new(&task, arguments.metrics.as_deref(), stop)?;
+    let mut watcher = Watcher::new(&task, has_real(&model.plan), arguments.metrics.as_deref(), stop)?;
     let outcome = training::run(task, &mut source, Some(&mut judge), &mut watcher);
     watcher.finish();
     let outcome = outcome.map_err(failure)?;
@@ -71,7 +76,7 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
     let named: Vec<(&str, &dyn Rows)> = named.into_iter().filter_map(|(name, rows)| Some((name, &**rows?))).collect();
     let found = report::evaluate(&mut judge, outcome.state.chosen(), &named)?;
     written.iter().for_each(|path| say(format_args!("wrote {}", path.display())));
-    output::print(&if arguments.json { report::json(&outcome, &found) } else { report::text(&outcome, &found) })
+    output::print(&if arguments.json { report::json(&outcome, &found) } else { report::text(&outcome, &found, has_real(&model.plan)) })
 }
 
 /// What the command line says, and beyond it the file.

@@ -19,7 +19,7 @@ use crate::launch::{Layout, Memory, argument, grid};
 use crate::pack::{pack_all, pack_run, runs};
 use crate::program::{FLUSH, Stats, check_memory};
 use crate::queries::launch::Answers;
-use crate::validate::arrays;
+use crate::validate::{arrays, is_illegal};
 use cubecl::Device;
 use cubecl::bytes::Bytes;
 use cubecl::client::Client;
@@ -258,7 +258,7 @@ impl FlowProgram {
         }
         for (variable, indices) in evidence.chunks_exact(rows.max(1)).enumerate() {
             let values = self.values[variable];
-            if let Some(index) = indices.iter().find(|&&index| index > values) {
+            if let Some(index) = indices.iter().find(|&&index| is_illegal(index, values)) {
                 let what = format!("variable {variable} has {values} values, but one of its indices is {index}");
                 return Err(KernelError::Evidence(what));
             }
