@@ -1,7 +1,65 @@
-//! How likely a circuit finds data, in the units people compare.
+//! How likely a circuit finds data, in the units people compare, and the walk over the data, whatever computes.
 
+use crate::data::{DataError, Rows};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::LN_2;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+/// What computes a batch: from evidence `[variables][rows]` to log-likelihoods of the rows.
+pub type Forward<'a, E> = &'a mut dyn FnMut(&[u32]) -> Result<Vec<f64>, E>;
+
+/// Reads and evaluates batch after batch, until `on_batch` says that it is enough. That sees the first row, the evidence `[variables][rows]`
+/// and the values. The last batch is filled up with rows of missing values, so that all batches have one size.
+pub fn batches<E: From<DataError>>(
+    rows: &dyn Rows,
+    batch: usize,
+    forward: Forward<'_, E>,
+    on_batch: &mut dyn FnMut(usize, &[u32], &[f64]) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, E> {
+    let columns = rows.columns().len();
+    let mut evidence = vec![0; columns * batch];
+    for first in (0..rows.len()).step_by(batch) {
+        let range = first..rows.len().min(first + batch);
+        let len = range.len();
+        let read = &mut evidence[..columns * len];
+        rows.fill(range, read)?;
+        let values = if len == batch { forward(read)? } else { forward(&filled_up(read, len, batch, rows))? };
+        if on_batch(first, read, &values[..len]).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// How likely a circuit finds all rows. `progress` is told after every batch how many rows are done, and says whether it is enough; then
+/// there is no result.
+pub fn evaluate<E: From<DataError>>(
+    rows: &dyn Rows,
+    batch: usize,
+    forward: Forward<'_, E>,
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Evaluation>, E> {
+    let start = Instant::now();
+    let mut tally = Tally::default();
+    let missing: Vec<u32> = (0..rows.columns().len()).map(|column| rows.columns().missing(column)).collect();
+    let ended = batches(rows, batch, forward, &mut |first, evidence, values| {
+        tally.observe(evidence, &missing, rows.log_originals(evidence));
+        values.iter().for_each(|value| tally.row(*value));
+        progress(first + values.len())
+    })?;
+    Ok(ended.is_continue().then(|| tally.finish(start.elapsed().as_secs_f64())))
+}
+
+/// Evidence of `len` rows as a whole batch; the other rows are missing throughout.
+fn filled_up(evidence: &[u32], len: usize, batch: usize, rows: &dyn Rows) -> Vec<u32> {
+    let mut whole = Vec::with_capacity(rows.columns().len() * batch);
+    for (column, values) in evidence.chunks_exact(len).enumerate() {
+        whole.extend_from_slice(values);
+        whole.resize((column + 1) * batch, rows.columns().missing(column));
+    }
+    whole
+}
 
 /// The likelihood of a data set.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -9,7 +9,7 @@ mod tests;
 pub use crate::evaluation::Evaluation;
 
 use crate::data::{DataError, Rows, Sequence};
-use crate::evaluation::Tally;
+use crate::evaluation::{self, Tally};
 use crate::memory::{self, MemoryError};
 use crate::parameters::Parameters;
 use danaus_artifact::plan::Plan;
@@ -127,31 +127,28 @@ impl Session {
         batch: usize,
         on_batch: &mut dyn FnMut(usize, &[f64]) -> ControlFlow<()>,
     ) -> Result<(), SessionError> {
-        self.batches(rows, batch, &mut |first, _, values| on_batch(first, values))
+        let batch = self.whole_batch(rows, batch)?;
+        let forward = &mut |evidence: &[u32]| Ok(self.program.forward(evidence, batch)?);
+        evaluation::batches(rows, batch, forward, &mut |first, _, values| on_batch(first, values)).map(drop)
     }
 
     /// How likely the circuit finds all rows.
     pub fn evaluate(&mut self, rows: &dyn Rows, batch: usize) -> Result<Evaluation, SessionError> {
-        self.evaluate_with(rows, batch, &mut |_| {})
+        let found = self.evaluate_with(rows, batch, &mut |_| ControlFlow::Continue(()))?;
+        Ok(found.expect("nobody said that it is enough"))
     }
 
-    /// Like [`evaluate`](Session::evaluate); tells after every batch how many rows are done.
+    /// Like [`evaluate`](Session::evaluate); tells after every batch how many rows are done, and gives nothing if it is then told that
+    /// it is enough.
     pub fn evaluate_with(
         &mut self,
         rows: &dyn Rows,
         batch: usize,
-        progress: &mut dyn FnMut(usize),
-    ) -> Result<Evaluation, SessionError> {
-        let start = Instant::now();
-        let mut tally = Tally::default();
-        let missing: Vec<u32> = (0..rows.columns().len()).map(|column| rows.columns().missing(column)).collect();
-        self.batches(rows, batch, &mut |first, evidence, values| {
-            tally.observe(evidence, &missing, rows.log_originals(evidence));
-            values.iter().for_each(|value| tally.row(*value));
-            progress(first + values.len());
-            ControlFlow::Continue(())
-        })?;
-        Ok(tally.finish(start.elapsed().as_secs_f64()))
+        progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Option<Evaluation>, SessionError> {
+        let batch = self.whole_batch(rows, batch)?;
+        let forward = &mut |evidence: &[u32]| Ok(self.program.forward(evidence, batch)?);
+        evaluation::evaluate(rows, batch, forward, progress)
     }
 
     /// How likely the circuit, a chain of any length, finds one long sequence. Memory does not grow with its length.
@@ -188,14 +185,8 @@ impl Session {
         Ok(tally.finish(start.elapsed().as_secs_f64()))
     }
 
-    /// Reads and evaluates batch after batch. The callback sees the first row, the evidence `[variables][rows]` and the
-    /// values. The last batch is filled up with rows of missing values, so that all batches have one size.
-    fn batches(
-        &mut self,
-        rows: &dyn Rows,
-        batch: usize,
-        on_batch: &mut dyn FnMut(usize, &[u32], &[f64]) -> ControlFlow<()>,
-    ) -> Result<(), SessionError> {
+    /// How many rows are evaluated at a time; refuses data that do not fit the circuit or the memory.
+    fn whole_batch(&self, rows: &dyn Rows, batch: usize) -> Result<usize, SessionError> {
         let found = rows.columns().len();
         if found != self.variables {
             let (circuit, expected) = (self.plan.name.clone(), self.variables);
@@ -203,22 +194,7 @@ impl Session {
         }
         let batch = batch.clamp(1, rows.len().max(1));
         self.check_memory(batch)?;
-        let mut evidence = vec![0; found * batch];
-        for first in (0..rows.len()).step_by(batch) {
-            let range = first..rows.len().min(first + batch);
-            let len = range.len();
-            let read = &mut evidence[..found * len];
-            rows.fill(range, read)?;
-            let values = if len == batch {
-                self.program.forward(read, batch)?
-            } else {
-                self.program.forward(&filled_up(read, len, batch, rows), batch)?
-            };
-            if on_batch(first, &evidence[..found * len], &values[..len]).is_break() {
-                break;
-            }
-        }
-        Ok(())
+        Ok(batch)
     }
 
     /// Activations and evidence, before they are allocated.
@@ -229,14 +205,4 @@ impl Session {
         let what = || format!("evaluating circuit `{}` in batches of {batch}", self.plan.name);
         memory::require(activations.saturating_add(evidence), what, "use a smaller batch")
     }
-}
-
-/// Evidence of `len` rows as a whole batch; the other rows are missing throughout.
-fn filled_up(evidence: &[u32], len: usize, batch: usize, rows: &dyn Rows) -> Vec<u32> {
-    let mut whole = Vec::with_capacity(rows.columns().len() * batch);
-    for (column, values) in evidence.chunks_exact(len).enumerate() {
-        whole.extend_from_slice(values);
-        whole.resize((column + 1) * batch, rows.columns().missing(column));
-    }
-    whole
 }

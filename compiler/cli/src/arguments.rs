@@ -1,11 +1,12 @@
 //! Arguments that several verbs share.
 
 use crate::failure::Failure;
-use clap::Args;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 use danaus_compiler::constraint::Constraint;
 use danaus_compiler::model::Options;
 use danaus_runtime::data::Alphabet;
 use std::fmt;
+use std::ops::Deref;
 use std::path::PathBuf;
 
 /// How an architecture is compiled. For a compiled circuit (`.pcb`) all of this is settled already.
@@ -101,6 +102,42 @@ pub struct ModelArguments {
 
     #[command(flatten)]
     pub compile: CompileArguments,
+}
+
+/// Arguments of a verb that [refuses a constraint](CompileArguments::refuse_constraint): the help does not list it.
+#[derive(Clone, Debug)]
+pub struct WithoutConstraint<A>(A);
+
+impl<A> Deref for WithoutConstraint<A> {
+    type Target = A;
+
+    fn deref(&self) -> &A {
+        &self.0
+    }
+}
+
+impl<A: Args> Args for WithoutConstraint<A> {
+    fn augment_args(command: Command) -> Command {
+        hide_constraint(A::augment_args(command))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        hide_constraint(A::augment_args_for_update(command))
+    }
+}
+
+fn hide_constraint(command: Command) -> Command {
+    command.mut_arg("constraint", |argument| argument.hide(true)).mut_arg("symbols", |argument| argument.hide(true))
+}
+
+impl<A: FromArgMatches> FromArgMatches for WithoutConstraint<A> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        A::from_arg_matches(matches).map(WithoutConstraint)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
 }
 
 impl fmt::Display for Factors {

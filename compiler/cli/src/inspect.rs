@@ -2,6 +2,7 @@
 //!
 //! Everything is counted from the plan, so that an architecture and its compiled circuit give the same numbers.
 
+pub mod cpu;
 pub mod gpu;
 pub mod json;
 pub mod text;
@@ -30,6 +31,8 @@ pub struct Summary<'p> {
     pub training: Option<training::Training>,
     /// Rows of a batch, for what depends on it.
     pub batch: u64,
+    /// What this processor can do, if it was measured.
+    pub processor: Option<cpu::Processor>,
     /// What the compiled file says about itself, if it was read from one.
     pub origin: Option<Origin>,
 }

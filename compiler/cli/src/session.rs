@@ -3,16 +3,19 @@
 use crate::evidence::data_failure;
 use crate::failure::Failure;
 use crate::model::Model;
+use crate::table::{Align, seconds, table};
 use danaus_artifact::plan::Plan;
+use danaus_kernels::processor::{Made, made};
 use danaus_runtime::parameters::Parameters;
 use danaus_runtime::queries::QuerySession;
 pub use danaus_runtime::session::usual_batch;
 use danaus_runtime::session::{Session, SessionError};
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Puts a circuit on the device.
-pub fn open(plan: Plan, parameters: &Parameters) -> Result<Session, Failure> {
+pub fn open(plan: impl Into<Arc<Plan>>, parameters: &Parameters) -> Result<Session, Failure> {
     Session::open(plan, parameters).map_err(failure)
 }
 
@@ -32,6 +35,16 @@ pub fn failure(error: SessionError) -> Failure {
         | SessionError::StreamRows { .. } => Failure::wrong(error),
         SessionError::Kernel(_) | SessionError::Memory(_) | SessionError::TooManyDraws { .. } => Failure::usage(error),
     }
+}
+
+/// How long each kernel took to be made ready, and how: `--timings`.
+pub fn timings() -> String {
+    let made = made();
+    let row = |name: &str, time: f64, how: &str| vec![name.to_string(), seconds(time), how.to_string()];
+    let how = |made: &Made| if made.was_kept { "kept" } else { "compiled" };
+    let mut rows: Vec<Vec<String>> = made.iter().map(|made| row(made.kernel, made.seconds, how(made))).collect();
+    rows.push(row("all kernels", made.iter().map(|made| made.seconds).sum(), ""));
+    table("", &[Align::Left, Align::Right, Align::Left], &rows)
 }
 
 /// A line on the terminal that says how far a long evaluation is. Not shown where stderr is not a terminal.

@@ -161,6 +161,88 @@ fn marginals_of_hidden_markov_models_are_those_of_forward_backward() {
     }
 }
 
+// COVERS: plan.linear
+/// Chains in linear space, in segments of all lengths, and those that fail there: values that underflow, and parameters too small for it.
+#[test]
+fn marginals_of_chains_in_linear_space() {
+    for (monarch, limits) in [(vec![6, 6], [1 << 20, 50, 30]), (vec![], [1 << 20, 30, 20])] {
+        let circuit = hmm(&Hmm { steps: 70, states: 36, values: 5, monarch });
+        let plain = random_values(&circuit, 3);
+        let tables = |log: f64| {
+            let mut values = plain.clone();
+            let table = plain.get("emission").expect("there are emissions").iter().enumerate();
+            values.insert("emission", table.map(|(at, &own)| if at % 5 == 1 && at > 9 { log } else { own }).collect());
+            values
+        };
+        // The first unit of a block comes from the first alone, and falls behind the others by more than single precision can hold.
+        let mut rare = plain.clone();
+        for (name, numbers) in plain.iter().filter(|(name, _)| name.starts_with("transition")) {
+            let size = if numbers.len() == 36 * 36 { 36 } else { 6 };
+            let mut numbers = numbers.to_vec();
+            for block in numbers.chunks_mut(size * size) {
+                block[..size].fill(0.0);
+                block[0] = 1e-11;
+            }
+            rare.insert(name, numbers);
+        }
+        for (values, relapses) in [(&plain, 0), (&tables(f64::NEG_INFINITY), 0), (&rare, 1), (&tables(-40.0), 1)] {
+            let values = in_single_precision(values);
+            let mut rows = random_rows(&circuit, 4, 5, 0.4);
+            rows[2] = vec![None; 70];
+            rows[3] = (0..70).map(|t| Some(if t % 9 < 4 { 1 } else { t % 5 })).collect();
+            let asked = [0, 16, 33, 68, 69];
+            let expected: Vec<Vec<Vec<f64>>> = rows
+                .iter()
+                .map(|row| asked.map(|variable| posterior(&circuit, &values, row, variable)).to_vec())
+                .collect();
+            let mut lengths = Vec::new();
+            for limit in limits {
+                let (found, program) = posteriors(&circuit, &values, &rows, limit * 36 * 4 * 32);
+                let stats = program.stats();
+                assert_eq!((stats.in_linear_space, stats.relapses), (1 - relapses, relapses));
+                lengths.push(program.segments().expect("a batch was computed").0[0]);
+                for ((row, expected), found) in rows.iter().zip(&expected).zip(&found) {
+                    for (&variable, expected) in asked.iter().zip(expected).filter(|(at, _)| row[**at].is_none()) {
+                        for (found, expected) in found[variable].iter().zip(expected) {
+                            let what = format!("{stats:?}, segments {lengths:?}, variable {variable}");
+                            assert!((found - expected).abs() <= TOLERANCE, "{what}: {found}, {expected}");
+                        }
+                    }
+                }
+            }
+            assert!(lengths[0] > lengths[1] && lengths[1] > lengths[2], "{lengths:?}");
+        }
+    }
+}
+
+/// The posteriors of all variables of each row, normalized, where activations take at most so many bytes.
+fn posteriors(
+    circuit: &Circuit,
+    values: &ParameterValues,
+    rows: &[Row],
+    limit: u64,
+) -> (Vec<Vec<Vec<f64>>>, FlowProgram) {
+    let (compiled, sizes) = (compiled(circuit, values), domains(circuit));
+    let plan = Arc::new(compiled.queries.marginal.clone().expect("it was made"));
+    let signature = Arc::new(compiled.signature.clone());
+    let mut program = FlowProgram::new(plan, signature, limit).expect("it is in order");
+    program.set_parameters(compiled.parameters.values()).expect("they fit");
+    let index = |variable: usize, row: &Row| row[variable].unwrap_or(sizes[variable]) as u32;
+    let evidence: Vec<u32> =
+        (0..sizes.len()).flat_map(|variable| rows.iter().map(move |row| index(variable, row))).collect();
+    let found = program.posteriors(&evidence, rows.len(), rows.len()).expect("the kernels run");
+    let of_row = |row: usize| {
+        let mut all = found.values.chunks_exact(found.pitch).map(|values| f64::from(values[row]));
+        let mut variable = |&size: &usize| {
+            let own: Vec<f64> = all.by_ref().take(size).collect();
+            let total: f64 = own.iter().sum();
+            own.iter().map(|probability| probability / total).collect()
+        };
+        sizes.iter().map(&mut variable).collect()
+    };
+    ((0..rows.len()).map(of_row).collect(), program)
+}
+
 // COVERS: queries.next
 /// The distribution of the next value is the ratio of two likelihoods: on chains, where one walk gives all, and elsewhere.
 #[test]

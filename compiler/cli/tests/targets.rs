@@ -128,6 +128,16 @@ fn without_a_gpu_the_processor_computes() {
     let found = danaus(&[&query[..], &["cuda:63"]].concat(), None);
     assert!(found.status.success() && found.stdout == expected.stdout);
     assert!(text(&found.stderr).contains("there is no GPU 63"), "{}", text(&found.stderr));
+    let output = folder.path().join("trained.safetensors");
+    let train = ["train", path, "--epochs", "1", "--json", "-o", output.to_str().unwrap()];
+    for verb in [&["eval", path, "--json"][..], &train] {
+        let found = danaus(&[verb, &["--data", "examples/weather.csv", "--device", "cuda:63"]].concat(), None);
+        assert!(found.status.success(), "{}", text(&found.stderr));
+        assert!(text(&found.stderr).contains("there is no GPU 63 (found"), "{}", text(&found.stderr));
+        let found: Value = serde_json::from_slice(&found.stdout).expect("it is JSON");
+        let evaluated = found.get("train").unwrap_or(&found);
+        assert_eq!(evaluated["rows"], 5, "{found}");
+    }
     let wrong = danaus(&[&query[..], &["cuda:x"]].concat(), None);
     assert_eq!(wrong.status.code(), Some(2));
 }

@@ -128,7 +128,8 @@ impl Chain {
         let is_table =
             |launch: &&FlowLaunch| matches!(plan.kernels.get(launch.kernel as usize), Some(FlowKernel::Table { .. }));
         let tables: u32 = body.backward.iter().filter(is_table).map(|launch| launch.members).sum();
-        let others = body.backward.iter().filter(|launch| !is_table(launch)).count();
+        let is_other = |launch: &&FlowLaunch| !is_table(launch) && !is_posterior(plan, launch);
+        let others = body.backward.iter().filter(is_other).count();
         if last != Word::Frame(body.root) || others != stages.len() || tables as usize != counted {
             return None;
         }
@@ -170,6 +171,13 @@ impl ChainStage {
         let Schedule::Panels { tile, .. } = self.kernel.schedule else { return 0 };
         distinct as usize * outputs.next_multiple_of(tile) as usize * inputs as usize
     }
+}
+
+/// Whether a launch computes posteriors from the flow of the body's root, and from nothing else.
+pub fn is_posterior(plan: &FlowPlan, launch: &FlowLaunch) -> bool {
+    let is_posterior = matches!(plan.kernels.get(launch.kernel as usize), Some(FlowKernel::Posterior { .. }));
+    let mut readers = launch.words.chunks(3).take(launch.members as usize);
+    is_posterior && readers.all(|words| words[0] == Word::RootFlow(0))
 }
 
 /// The kernel if it is a sum of one part, with register tiles.

@@ -215,13 +215,15 @@ fn pack_transposed(source: &[f32], [blocks, outputs, inputs]: [usize; 3], tile: 
 /// `ln(sum(exp(row)))`, good to `2e-7`; `-inf` for a row of `-inf`.
 #[multiversion(targets = "simd")]
 pub(crate) fn log_sum(row: &[f32]) -> f32 {
-    let high = row.iter().fold(f32::NEG_INFINITY, |high, &x| if x > high { x } else { high });
+    let greater = |high: f32, x: f32| if x > high { x } else { high };
+    // Several at a time, so that they need not wait for each other.
+    let (mut highs, mut sums) = ([f32::NEG_INFINITY; 16], [0.0f64; 16]);
+    let chunks = row.chunks_exact(highs.len());
+    chunks.clone().for_each(|chunk| highs.iter_mut().zip(chunk).for_each(|(high, &x)| *high = greater(*high, x)));
+    let high = highs.iter().chain(chunks.remainder()).fold(f32::NEG_INFINITY, |high, &x| greater(high, x));
     if high == f32::NEG_INFINITY {
         return high;
     }
-    // Several sums at a time, so that they need not wait for each other.
-    let mut sums = [0.0f64; 8];
-    let chunks = row.chunks_exact(sums.len());
     let rest: f64 = chunks.remainder().iter().map(|&x| f64::from(exp_nonpositive(x - high))).sum();
     for chunk in chunks {
         for (sum, &x) in sums.iter_mut().zip(chunk) {

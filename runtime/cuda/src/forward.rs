@@ -30,10 +30,7 @@ pub struct Forward<D: Device> {
 impl<D: Device> Forward<D> {
     /// Puts a plan, its code and its packed parameters on a device.
     pub fn new(mut device: D, plan: Arc<Plan>, code: &GpuCode, packed: &[f32]) -> Result<Forward<D>, GpuError> {
-        let expected = plan.packed_chunks as usize * CHUNK;
-        if packed.len() != expected {
-            return Err(GpuError::Parameters { expected, found: packed.len() });
-        }
+        check_packed(&plan, packed)?;
         let is_ours = |role: Role| {
             let between = matches!(role, Role::Carry { rescales: true, wanted: true } | Role::Leave { .. });
             between || matches!(role, Role::Layer(_) | Role::Result | Role::ResultWithOffsets)
@@ -45,6 +42,18 @@ impl<D: Device> Forward<D> {
         let values = values_of(&plan.variables);
         let tile = [code.lanes, code.samples].map(|size| size as usize);
         Ok(Forward { plan, device, kernels, tile, packed, tables, values, batch: None })
+    }
+
+    /// Replaces the packed parameters.
+    pub fn set_packed(&mut self, packed: &[f32]) -> Result<(), GpuError> {
+        check_packed(&self.plan, packed)?;
+        let bytes: Vec<u8> = packed.iter().flat_map(|number| number.to_le_bytes()).collect();
+        self.device.upload(&mut self.packed.0, &bytes)?;
+        // A device may have given the copy another place.
+        if let Some((_, recorded)) = &mut self.batch {
+            recorded.forget();
+        }
+        Ok(())
     }
 
     /// The device.
@@ -151,4 +160,9 @@ impl<D: Device> Forward<D> {
         // SAFETY: the plan was checked when the artifact was read, and the buffers were made for it and for this batch.
         unsafe { self.kernels.launch(&mut self.device, &ask) }
     }
+}
+
+fn check_packed(plan: &Plan, packed: &[f32]) -> Result<(), GpuError> {
+    let (expected, found) = (plan.packed_chunks as usize * CHUNK, packed.len());
+    if found == expected { Ok(()) } else { Err(GpuError::Parameters { expected, found }) }
 }

@@ -24,6 +24,6 @@ pub use choice::{Choice, choose};
 pub use device::Device;
 pub use driver::{Gpu, GpuInfo, gpus};
 pub use error::GpuError;
-pub use flows::GpuFlows;
+pub use flows::{GpuFlows, GpuLikelihood};
 pub use forward::Forward;
 pub use training::Training;

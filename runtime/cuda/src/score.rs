@@ -4,6 +4,7 @@ use crate::device::Device;
 use crate::error::GpuError;
 use crate::forward::Forward;
 use danaus_runtime::data::{DataError, Rows};
+use danaus_runtime::evaluation::{self, Evaluation, batches};
 use std::ops::ControlFlow;
 use thiserror::Error;
 
@@ -25,23 +26,19 @@ pub fn log_likelihoods<D: Device>(
     batch: usize,
     on_batch: &mut dyn FnMut(usize, &[f64]) -> ControlFlow<()>,
 ) -> Result<(), ScoreError> {
-    let columns = rows.columns();
     let batch = batch.clamp(1, rows.len().max(1));
-    for first in (0..rows.len()).step_by(batch) {
-        let range = first..rows.len().min(first + batch);
-        let count = range.len();
-        let mut read = vec![0; columns.len() * count];
-        rows.fill(range, &mut read)?;
-        // The last batch has the size of the others, so that nothing is recorded anew for it.
-        let mut whole = Vec::with_capacity(columns.len() * batch);
-        for (column, values) in read.chunks_exact(count).enumerate() {
-            whole.extend_from_slice(values);
-            whole.resize((column + 1) * batch, columns.missing(column));
-        }
-        let values = forward.forward(&whole, batch)?;
-        if on_batch(first, &values[..count]).is_break() {
-            break;
-        }
-    }
-    Ok(())
+    let compute = &mut |evidence: &[u32]| Ok(forward.forward(evidence, batch)?);
+    batches(rows, batch, compute, &mut |first, _, values| on_batch(first, values)).map(drop)
+}
+
+/// How likely the circuit finds all rows. `progress` is told after every batch how many are done, and says whether it is enough; then
+/// there is no result.
+pub fn evaluate<D: Device>(
+    forward: &mut Forward<D>,
+    rows: &dyn Rows,
+    batch: usize,
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Evaluation>, ScoreError> {
+    let batch = batch.clamp(1, rows.len().max(1));
+    evaluation::evaluate(rows, batch, &mut |evidence| Ok(forward.forward(evidence, batch)?), progress)
 }

@@ -6,7 +6,7 @@
 //! Reading order: [`operand`] (how kernels read their operands), [`math`], one module per kernel ([`product`],
 //! [`gaussian`], [`kronecker`], [`stage`], [`narrow`], [`mixing`], [`permute`], [`rescale`]), [`launch`] (from the plan to device
 //! code), [`mod@validate`] (what makes a plan safe to run), [`mod@pack`] (layout of parameters), [`program`] (the executor), [`stream`] (long sequences),
-//! [`flows`] (training), [`gpu`] (other schedules, compiled ahead of time), [`queries`] (marginals, samples, most likely completions), [`peak`] (what the machine can do).
+//! [`processor`] (the device that they run on), [`flows`] (training), [`gpu`] (other schedules, compiled ahead of time), [`queries`] (marginals, samples, most likely completions), [`peak`] (what the machine can do).
 //!
 //! **Layout.** The arena is `[row][batch]`, batch innermost: the lanes of a vector are samples, a permutation of units
 //! is arithmetic on rows, and a weight is one number broadcast to all lanes.
@@ -26,6 +26,7 @@ pub mod narrow;
 pub mod operand;
 pub mod peak;
 pub mod permute;
+pub mod processor;
 pub mod product;
 pub mod program;
 pub mod quads;

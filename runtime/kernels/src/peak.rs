@@ -6,8 +6,9 @@
 use crate::error::KernelError;
 use crate::launch::argument;
 use crate::operand::leave;
-use cubecl::Device;
+use crate::processor;
 use cubecl::prelude::*;
+use rayon::prelude::*;
 use std::time::Instant;
 
 /// Sums a unit keeps in registers; more than the latency of a multiply-add times its throughput.
@@ -36,10 +37,30 @@ fn peak_kernel<N: Size>(result: &mut [Vector<f32, N>], rounds: u32) {
     leave(rounds);
 }
 
+/// Bytes of a run over memory: more than caches hold.
+const FAR: usize = 256 << 20;
+
+/// Bytes per second that all cores together read from memory: the best of `runs` measurements of about 20 ms.
+pub fn bandwidth(runs: usize) -> f64 {
+    let numbers = vec![1u64; FAR / size_of::<u64>()];
+    let part = numbers.len().div_ceil(rayon::current_num_threads());
+    let seconds = (0..runs.max(1)).map(|_| {
+        let start = Instant::now();
+        std::hint::black_box(numbers.par_chunks(part).map(|part| part.iter().sum::<u64>()).sum::<u64>());
+        start.elapsed().as_secs_f64()
+    });
+    FAR as f64 / seconds.fold(f64::INFINITY, f64::min)
+}
+
+/// Bytes of the last cache before memory, if the system says so.
+pub fn cache_bytes() -> Option<u64> {
+    cubecl_cpu::compute::affinity::llc_cache_size().map(|bytes| bytes as u64)
+}
+
 /// Single-precision operations per second of all cores together, a multiply-add counting as two: the best of
 /// `runs` measurements of about 20 ms.
 pub fn peak(runs: usize) -> Result<f64, KernelError> {
-    let client = Device::cpu().map_err(|error| KernelError::Device(format!("{error:?}")))?.client();
+    let client = processor::client();
     let units = client.properties().hardware.max_units_per_cube.max(1);
     let lanes = 16;
     let rounds = 5_000_000u32 / 4;

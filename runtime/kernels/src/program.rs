@@ -9,9 +9,9 @@ use crate::chain::session::{Buffers, ChainSession};
 use crate::error::KernelError;
 use crate::launch::{Config, Layout, Memory, argument, grid};
 use crate::pack::pack_len;
+use crate::processor;
 use crate::rescale::{rescale_kernel, restore_kernel, result_kernel};
 use crate::validate::{arrays, is_illegal, validate};
-use cubecl::Device;
 use cubecl::client::Client;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
@@ -77,7 +77,7 @@ impl Program {
         if packed.len() != pack_len(&plan) {
             return Err(KernelError::Parameters { expected: pack_len(&plan), found: packed.len() });
         }
-        let client = Device::cpu().map_err(|error| KernelError::Device(format!("{error:?}")))?.client();
+        let client = processor::client();
         let units = client.properties().hardware.max_units_per_cube.max(1) as usize;
         let upload = |bytes: &[u8], what| {
             check_memory(&client, bytes.len() as u64, what)?;

@@ -8,9 +8,9 @@ use crate::narrow::narrow_kernel::NarrowKernel;
 use crate::operand::PlaceCompilationArg;
 use crate::permute::concat_kernel::ConcatKernel;
 use crate::permute::permute_kernel::PermuteKernel;
+use crate::processor;
 use crate::product::product_kernel::ProductKernel;
 use crate::stage::stage_kernel;
-use cubecl::Device;
 use cubecl::ir::AddressType;
 use cubecl::ir::pliron::op::Op;
 use cubecl::ir::pliron::printable::Printable;
@@ -20,13 +20,9 @@ use danaus_artifact::plan::Kernel;
 /// The batch that kernels are specialised for.
 const BATCH: usize = 64;
 
-/// The text of a kernel in CubeCL's intermediate representation, specialised for one member and a batch of 64 on this
-/// machine. A message in its stead if this machine's processor cannot be asked for its properties.
+/// The text of a kernel in CubeCL's intermediate representation, specialised for one member and a batch of 64 on this machine.
 pub fn source(kernel: &Kernel) -> String {
-    let client = match Device::cpu() {
-        Ok(device) => device.client(),
-        Err(error) => return format!("// no processor to specialise for: {error:?}\n"),
-    };
+    let client = processor::client();
     let layout = Layout::new(BATCH, client.properties().hardware.max_units_per_cube.max(1) as usize);
     let settings =
         || KernelSettings::new(*CubeDim::new_1d(layout.units as u32), ExecutionMode::Unchecked, AddressType::U32);

@@ -11,7 +11,7 @@ fn apply<N: Size>(x: &[Vector<f32, N>], out: &mut [Vector<f32, N>], #[comptime] 
 }
 
 fn run(x: &[f32], exp: bool) -> Vec<f32> {
-    let client = cubecl::Device::cpu().expect("a CPU").client();
+    let client = danaus_kernels::processor::client();
     let (input, output) = (client.create_from_slice(f32::as_bytes(x)), client.empty(x.len() * 4));
     // SAFETY: both buffers have the length of `x`, whole vectors.
     unsafe {

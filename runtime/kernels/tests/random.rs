@@ -32,7 +32,7 @@ fn the_plain_one_gives_the_known_answers() {
 #[test]
 fn the_device_gives_the_same() {
     let draws: Vec<u32> = (0..4096u32).map(|draw| draw.wrapping_mul(1_048_583)).collect();
-    let client = cubecl::Device::cpu().expect("a CPU").client();
+    let client = danaus_kernels::processor::client();
     let (input, output) = (client.create_from_slice(u32::as_bytes(&draws)), client.empty(draws.len() * 4));
     let (key, place, iteration) = ([0x89ab_cdef, 0xffff_fffe], 77, 4_000_000_000);
     // SAFETY: both buffers have the length of `draws`, whole vectors.

@@ -31,7 +31,8 @@ pub trait Observer {
     /// Something to know, a whole sentence.
     fn notice(&mut self, _message: &str) {}
 
-    /// Whether the run should stop. It is asked wherever a run can go on from.
+    /// Whether the run should stop. It is asked wherever a run can go on from, and while validation data are evaluated: then the evaluation
+    /// is made again when the run goes on.
     fn stop(&mut self) -> bool;
 }
 

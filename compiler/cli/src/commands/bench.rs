@@ -4,7 +4,7 @@ use crate::arguments::ModelArguments;
 use crate::evidence::{ParameterArguments, positive};
 use crate::failure::Failure;
 use crate::model;
-use crate::output;
+use crate::output::{self, say_text};
 use crate::session;
 use crate::table::{Align, bytes, flops, seconds, table};
 use clap::Args;
@@ -27,6 +27,10 @@ pub struct Bench {
     /// How many times the batch is evaluated; the median time counts
     #[arg(long, value_name = "N", default_value = "7", value_parser = positive)]
     repeat: usize,
+
+    /// Say on stderr how long each kernel took to be made ready, and whether it was compiled now
+    #[arg(long)]
+    timings: bool,
 
     /// Print one JSON object
     #[arg(long)]
@@ -64,6 +68,9 @@ pub fn run(arguments: &Bench) -> Result<(), Failure> {
         times.push(start.elapsed().as_secs_f64());
     }
     times.sort_by(f64::total_cmp);
+    if arguments.timings {
+        say_text(&session::timings());
+    }
     let (median, best, worst) = (times[times.len() / 2], times[0], times[times.len() - 1]);
     let work = stats.total.flops as f64 * batch as f64;
     if arguments.json {

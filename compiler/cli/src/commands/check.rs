@@ -1,6 +1,6 @@
 //! `danaus check`
 
-use crate::arguments::CompileArguments;
+use crate::arguments::{CompileArguments, WithoutConstraint};
 use crate::failure::Failure;
 use crate::loader::Files;
 use crate::messages;
@@ -31,7 +31,7 @@ pub struct Check {
     expand: bool,
 
     #[command(flatten)]
-    compile: CompileArguments,
+    compile: WithoutConstraint<CompileArguments>,
 }
 
 /// Applies all static rules and prints what is wrong.

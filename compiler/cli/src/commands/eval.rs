@@ -3,13 +3,16 @@
 use crate::arguments::ModelArguments;
 use crate::evidence::{DataArguments, ParameterArguments, parameters};
 use crate::failure::Failure;
+use crate::gpu::{self, DeviceArguments};
 use crate::model::{self, Model, has_real};
 use crate::output;
 use crate::session::{self, Progress};
 use crate::table::{Align, grouped, seconds, table};
 use clap::Args;
+use danaus_cuda::score;
 use danaus_runtime::parameters::Parameters;
 use danaus_runtime::session::Evaluation;
+use std::ops::ControlFlow;
 
 /// The arguments of `danaus eval`.
 #[derive(Args, Debug)]
@@ -21,12 +24,15 @@ use danaus_runtime::session::Evaluation;
   danaus eval hmm.pcb --params hmm.safetensors --text lower --data novel.txt --stream")]
 pub struct Eval {
     /// Take all data as one long sequence through a chain, whatever length the chain was compiled for
-    #[arg(long, conflicts_with_all = ["batch", "cut"])]
+    #[arg(long, conflicts_with_all = ["batch", "cut", "device"])]
     stream: bool,
 
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    device: DeviceArguments,
 
     #[command(flatten)]
     model: ModelArguments,
@@ -57,12 +63,22 @@ pub fn run(arguments: &Eval) -> Result<(), Failure> {
 fn rows(arguments: &Eval, model: Model, parameters: &Parameters) -> Result<(Evaluation, f64), Failure> {
     let rows = arguments.data.rows(&model.plan.variables)?;
     let batch = arguments.data.batch.unwrap_or(session::usual_batch(&model.plan));
-    let mut session = session::open(model.plan, parameters)?;
     let mut progress = Progress::new(rows.len(), "rows");
-    let found = session.evaluate_with(&*rows, batch, &mut |done| progress.show(done));
+    let mut show = |done| {
+        progress.show(done);
+        ControlFlow::Continue(())
+    };
+    let flops = model.stats.total.flops as f64;
+    let found = if let Some(found) = gpu::find(arguments.device, &model)? {
+        let mut forward = found.forward(parameters)?;
+        score::evaluate(&mut forward, &*rows, batch, &mut show).map_err(gpu::failure)
+    } else {
+        let mut session = session::open(model.plan, parameters)?;
+        session.evaluate_with(&*rows, batch, &mut show).map_err(session::failure)
+    };
     progress.clear();
-    let found = found.map_err(session::failure)?;
-    let flops = model.stats.total.flops as f64 * found.rows as f64;
+    let found = found?.expect("nothing says that it is enough");
+    let flops = flops * found.rows as f64;
     Ok((found, flops))
 }
 

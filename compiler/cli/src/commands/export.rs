@@ -1,7 +1,7 @@
 //! `danaus export`
 
 use super::import::failure;
-use crate::arguments::ModelArguments;
+use crate::arguments::{ModelArguments, WithoutConstraint};
 use crate::evidence::{ParameterArguments, parameters};
 use crate::failure::Failure;
 use crate::model;
@@ -36,7 +36,7 @@ struct Hmm {
     output: PathBuf,
 
     #[command(flatten)]
-    model: ModelArguments,
+    model: WithoutConstraint<ModelArguments>,
 
     #[command(flatten)]
     parameters: ParameterArguments,

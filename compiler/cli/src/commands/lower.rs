@@ -1,6 +1,6 @@
 //! `danaus lower`
 
-use crate::arguments::ModelArguments;
+use crate::arguments::{ModelArguments, WithoutConstraint};
 use crate::evidence::{ParameterArguments, parameters};
 use crate::failure::Failure;
 use crate::loader::Files;
@@ -37,7 +37,7 @@ pub struct Lower {
     output: PathBuf,
 
     #[command(flatten)]
-    model: ModelArguments,
+    model: WithoutConstraint<ModelArguments>,
 }
 
 /// Writes the parameters of a circuit whose dense sums become Monarch sums.

@@ -1,6 +1,6 @@
 //! `danaus multiply`
 
-use crate::arguments::ModelArguments;
+use crate::arguments::{ModelArguments, WithoutConstraint};
 use crate::failure::Failure;
 use crate::model;
 use crate::output;
@@ -29,7 +29,7 @@ pub struct Multiply {
     output: PathBuf,
 
     #[command(flatten)]
-    model: ModelArguments,
+    model: WithoutConstraint<ModelArguments>,
 }
 
 /// Writes the parameters that a product starts with.

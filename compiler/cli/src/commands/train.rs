@@ -6,12 +6,14 @@ pub use arguments::Train;
 
 use crate::evidence::{self, ParameterArguments, data_failure};
 use crate::failure::Failure;
+use crate::gpu;
 use crate::model::{self, Model, has_real};
-use crate::output::{self, say};
+use crate::output::{self, say, say_text};
 use crate::session;
 use crate::training::{curve, report, signal, watcher::Watcher};
 use danaus_artifact::plan::Plan;
 use danaus_compiler::plan::flow::Purpose;
+use danaus_cuda::{GpuFlows, GpuLikelihood};
 use danaus_runtime::data::Rows;
 use danaus_runtime::files;
 use danaus_runtime::parameters::{self, Parameters};
@@ -21,7 +23,8 @@ use danaus_runtime::training::engine::Engine;
 use danaus_runtime::training::likelihood::SessionLikelihood;
 use danaus_runtime::training::run::check_trainable;
 use danaus_runtime::training::standardize::standardize;
-use danaus_runtime::training::{self, Config, Outcome, Settings, Task, TrainError};
+use danaus_runtime::training::{self, Config, FlowSource, Likelihood, Outcome, Settings, Task, TrainError};
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -46,35 +49,68 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
         None => standardize(&model.plan, start, &*data.train).map_err(data_failure)?,
     };
     let chunk = chunk(&config, &model, data.train.len());
-    let flows = model.flows.take().expect("the model was opened with its flows");
-    let engine = Engine::open(Arc::new(model.plan.clone()), Arc::new(flows), chunk, config.memory_limit);
-    let mut source = engine.map_err(session::failure)?;
-    let session = session::open(model.plan.clone(), &start)?;
-    let mut judge = SessionLikelihood { session, batch: session::usual_batch(&model.plan) };
+    let batch = session::usual_batch(&model.plan);
+    let plan = Arc::new(model.plan.clone());
+    let flows = Arc::new(model.flows.take().expect("the model was opened with its flows"));
+    let asked = Asked { arguments, config: &config, model: &model, start: &start, data: &data, chunk };
+    if let Some(gpu) = gpu::find(arguments.device, &model)? {
+        // First what says how likely data are, which takes what it takes; flows make do with what is left.
+        let judge = GpuLikelihood::open(gpu.open()?, plan.clone(), gpu.code, start.values(), batch);
+        let mut judge = judge.map_err(Failure::usage)?;
+        let limit = config.memory_limit.unwrap_or(u64::MAX);
+        let source = GpuFlows::open(gpu.open()?, plan, flows, gpu.code, chunk, limit);
+        return train(&asked, &mut source.map_err(Failure::usage)?, &mut judge, gpu::failure);
+    }
+    let mut source = Engine::open(plan.clone(), flows, chunk, config.memory_limit).map_err(session::failure)?;
+    let mut judge = SessionLikelihood { session: session::open(plan, &start)?, batch };
+    train(&asked, &mut source, &mut judge, session::failure)
+}
+
+/// Everything but where it is computed.
+struct Asked<'a> {
+    arguments: &'a Train,
+    config: &'a Config,
+    model: &'a Model,
+    start: &'a Parameters,
+    data: &'a Data,
+    /// Rows that are on the device at a time.
+    chunk: usize,
+}
+
+fn train<S: FlowSource, L: Likelihood>(
+    asked: &Asked<'_>,
+    source: &mut S,
+    judge: &mut L,
+    of_judge: fn(L::Error) -> Failure,
+) -> Result<(), Failure> {
+    let Asked { arguments, config, model, data, .. } = asked;
     let task = Task {
-        config: &config,
+        config,
         train: &*data.train,
         valid: data.valid.as_deref(),
-        start: start.values(),
-        chunk,
+        start: asked.start.values(),
+        chunk: asked.chunk,
         flops_per_row: model.stats.total.flops as f64,
         fresh: arguments.fresh,
     };
     let stop = signal::on_interrupt()?;
     let mut watcher = Watcher::new(&task, has_real(&model.plan), arguments.metrics.as_deref(), stop)?;
-    let outcome = training::run(task, &mut source, Some(&mut judge), &mut watcher);
+    let outcome = training::run(task, source, Some(judge), &mut watcher);
     watcher.finish();
-    let outcome = outcome.map_err(failure)?;
+    let outcome = outcome.map_err(|error| failure(error, of_judge))?;
     if let Some(path) = &arguments.curve {
         curve::draw(path, &model.stats.name, arguments.curve_axis, &outcome.state)?;
     }
     if outcome.ending.is_none() {
-        return stopped(arguments, &config, &model.plan, &outcome);
+        return stopped(arguments, config, &model.plan, &outcome);
     }
     let written = save(&arguments.output, &model.plan, &outcome)?;
     let named = [("train", Some(&data.train)), ("valid", data.valid.as_ref()), ("test", data.test.as_ref())];
     let named: Vec<(&str, &dyn Rows)> = named.into_iter().filter_map(|(name, rows)| Some((name, &**rows?))).collect();
-    let found = report::evaluate(&mut judge, outcome.state.chosen(), &named)?;
+    let found = report::evaluate(judge, of_judge, outcome.state.chosen(), &named)?;
+    if arguments.timings {
+        say_text(&session::timings());
+    }
     written.iter().for_each(|path| say(format_args!("wrote {}", path.display())));
     output::print(&if arguments.json { report::json(&outcome, &found) } else { report::text(&outcome, &found, has_real(&model.plan)) })
 }
@@ -150,10 +186,10 @@ fn stopped(arguments: &Train, config: &Config, plan: &Plan, outcome: &Outcome) -
 }
 
 /// Whose fault it is.
-fn failure<S: std::error::Error>(error: TrainError<S, danaus_runtime::session::SessionError>) -> Failure {
+fn failure<S: Error, L: Error>(error: TrainError<S, L>, of_judge: fn(L) -> Failure) -> Failure {
     match error {
         TrainError::Data(error) => data_failure(error),
-        TrainError::Likelihood(error) => session::failure(error),
+        TrainError::Likelihood(error) => of_judge(error),
         TrainError::Checkpoint(CheckpointError::Other { .. }) => Failure::usage(error),
         TrainError::Flows(_) | TrainError::Checkpoint(_) => Failure::usage(error),
         TrainError::Circuit(_) | TrainError::NoRows | TrainError::Impossible { .. } => Failure::wrong(error),

@@ -4,7 +4,7 @@
 //! longer, by the data sheets of the devices. Nothing here is measured. Multiplications, exponentials and logarithms are counted
 //! by the plan; bytes are the values that are read and written for each row and the weights that are read for each batch.
 
-use super::Summary;
+use super::{Summary, cpu};
 use crate::table::{Align, bytes, flops, grouped, table};
 use danaus_artifact::gpu::{Format, GpuCode, GpuKernel, Role};
 use danaus_compiler::plan::stats::{LaunchStats, Stats};
@@ -69,10 +69,8 @@ fn rows<'c>(code: &'c GpuCode, stats: &Stats, batch: u64) -> Vec<Row<'c>> {
             _ => Vec::new(),
         };
         let sum = |of: &dyn Fn(&LaunchStats) -> f64| launches.iter().map(|&launch| of(launch)).sum::<f64>();
-        let work = |launch: &LaunchStats| launch.work.flops as f64 * batch as f64;
-        let moved = |launch: &LaunchStats| {
-            launch.work.bytes as f64 * batch as f64 + launch.weight_bytes as f64 * f64::from(launch.runs)
-        };
+        let work = |launch: &LaunchStats| cpu::work(launch, batch);
+        let moved = |launch: &LaunchStats| cpu::activations(launch, batch) + cpu::weights(launch);
         let seconds =
             |launch: &LaunchStats, device: &Device| (work(launch) / device.flops).max(moved(launch) / device.bandwidth);
         Row {

@@ -19,6 +19,7 @@ pub fn json(summary: &Summary<'_>) -> Value {
     all["queries"] = json!(summary.queries);
     all["deterministic"] = json!(summary.exact);
     all["training"] = summary.training.as_ref().map_or(Value::Null, super::training::Training::json);
+    all["cpu"] = super::cpu::json(summary);
     all["gpu"] = super::gpu::json(summary);
     all["artifact"] = summary.origin.as_ref().map_or(Value::Null, origin);
     all

@@ -21,6 +21,7 @@ pub fn text(summary: &Summary<'_>) -> String {
     parts.push(memory(summary));
     parts.extend(summary.training.as_ref().map(super::training::Training::text));
     parts.push(capitalized(&print_kernels(summary.plan)));
+    parts.push(super::cpu::text(summary));
     parts.extend(super::gpu::texts(summary));
     parts.extend(summary.origin.as_ref().map(file));
     parts.retain(|part| !part.is_empty());

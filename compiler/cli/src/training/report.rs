@@ -2,11 +2,9 @@
 
 use crate::failure::Failure;
 use crate::messages::counted;
-use crate::session;
 use crate::table::{Align, flops, grouped, table};
 use danaus_runtime::data::Rows;
 use danaus_runtime::evaluation::Evaluation;
-use danaus_runtime::session::SessionError;
 use danaus_runtime::training::record::Record;
 use danaus_runtime::training::state::Ending;
 use danaus_runtime::training::{Likelihood, Outcome};
@@ -16,13 +14,15 @@ use serde_json::{Value, json};
 pub type Found = Vec<(String, Evaluation)>;
 
 /// Evaluates parameters on all data.
-pub fn evaluate(
-    judge: &mut impl Likelihood<Error = SessionError>,
+pub fn evaluate<L: Likelihood>(
+    judge: &mut L,
+    failure: fn(L::Error) -> Failure,
     values: &[Vec<f32>],
     data: &[(&str, &dyn Rows)],
 ) -> Result<Found, Failure> {
     let evaluate = |(name, rows): &(&str, &dyn Rows)| {
-        judge.evaluate(values, *rows).map(|found| (name.to_string(), found)).map_err(session::failure)
+        let found = judge.evaluate(values, *rows, &mut || false).map_err(failure)?;
+        Ok((name.to_string(), found.expect("nothing says that it is enough")))
     };
     data.iter().map(evaluate).collect()
 }

@@ -8,8 +8,8 @@ use danaus_artifact::flow_plan::FlowKernel;
 use danaus_artifact::plan::Layout;
 use std::collections::BTreeMap;
 
-/// Values in a panel of the probabilities of a table.
-const POSTERIOR_TILE: usize = 8;
+/// Most values in a panel of the probabilities of a table.
+const POSTERIOR_TILE: usize = 12;
 
 impl Builder<'_> {
     /// Launches that spread flows over the values of variables, one for each width and number of values.
@@ -26,7 +26,7 @@ impl Builder<'_> {
             variables.entry((input.index, input.stride)).or_default().push((table, flow));
         }
         for ((width, values), variables) in by_shape {
-            let (width, tile) = (width as u32, values.unwrap_or(1).min(POSTERIOR_TILE) as u32);
+            let (width, tile) = (width as u32, values.map_or(1, |values| values.div_ceil(values.div_ceil(POSTERIOR_TILE))) as u32);
             let layout = if values.is_some() { Layout::Probabilities { tile } } else { Layout::Gaussian };
             let (mut words, mut groups) = (Vec::new(), Vec::new());
             let mut members = 0;

@@ -13,6 +13,11 @@
 //!
 //! Values of zero are impossible, and have no derivative: it might grow without bound before it meets the zero.
 //!
+//! Where nothing is counted, for posteriors, carries alone are kept, and the derivatives between them are bounded: that of a possible value is
+//! far below the bound, and that of an impossible one, whatever it is, meets weights of zero or carries of zero.
+//!
+//! The flow of a unit of a carry is then left where its value was: posteriors are computed from it.
+//!
 //! A work item is (distinct block, chunk of inputs). Derivatives stand in two regions in turns, as the values do; the values themselves are all
 //! there. A derivative is written where the outputs of one block, which are permuted when they are stored, are neighbors.
 
@@ -23,6 +28,7 @@ use super::inputs::{FOR_FLOWS, Runs, bring, count_inputs, emissions, quads};
 use super::queue::{clear_next, clear_queue, take};
 use crate::flows::stage::StageFlowConfig;
 use crate::flows::tiles::{CountTile, count_tile, pad, store_pair, weighted_sums};
+use crate::math::lesser;
 use crate::operand::{leave, share};
 use crate::quads::{QUAD, unit_of};
 use cubecl::prelude::*;
@@ -133,7 +139,7 @@ fn flow_tile<N: Size>(
 // One condition is decided when the kernel is compiled, the other when it runs.
 #[allow(clippy::too_many_arguments, clippy::collapsible_if)]
 fn hand_down<N: Size>(
-    states: &[Vector<f32, N>],
+    states: &mut [Vector<f32, N>],
     deltas: &mut [f32],
     counts: &mut [f32],
     scratch: &mut [f32],
@@ -166,24 +172,33 @@ fn hand_down<N: Size>(
             #[unroll]
             for v in 0..c.vectors {
                 let column = block.v0 + v;
-                let value = states[(block.values + h) * vectors + column];
-                let alive = value.greater_than(&Vector::new(0.0));
                 let tile = scratch.as_vectorized_mut().with_vector_size_mut::<N>();
                 let mut derivative = tile[at / n + comptime!(k * c.vectors + v)];
-                if comptime!(is_first) {
-                    derivative *= scales[block.iteration as usize * vectors + column];
-                    let flow = select_many(alive, derivative * value, Vector::new(0.0));
-                    tile[at / n + comptime!(k * c.vectors + v)] = flow;
-                    if block.iteration == 0 {
-                        // Before the first iteration flows are wanted.
-                        derivative = flow;
-                    } else if comptime!(inputs > 0) {
-                        let at = comptime!(k / QUAD * QUAD * c.samples() + brought_at(&c));
-                        derivative *=
-                            unit_of::<N>(&*scratch, block.slot + at, comptime!(k % QUAD), comptime!(v * c.lanes));
+                if comptime!(!is_first && !c.counted) {
+                    derivative = lesser::<N>(derivative, Vector::new(f32::MAX));
+                } else {
+                    let value = states[(block.values + h) * vectors + column];
+                    let alive = value.greater_than(&Vector::new(0.0));
+                    if comptime!(is_first) {
+                        derivative *= scales[block.iteration as usize * vectors + column];
+                        let flow = select_many(alive, derivative * value, Vector::new(0.0));
+                        tile[at / n + comptime!(k * c.vectors + v)] = flow;
+                        if comptime!(!c.counted) {
+                            // The value has been used, and nothing is counted with it.
+                            states[(block.values + h) * vectors + column] = flow;
+                        }
+                        if block.iteration == 0 {
+                            // Before the first iteration flows are wanted.
+                            derivative = flow;
+                        } else if comptime!(inputs > 0) {
+                            let at = comptime!(k / QUAD * QUAD * c.samples() + brought_at(&c));
+                            derivative *=
+                                unit_of::<N>(&*scratch, block.slot + at, comptime!(k % QUAD), comptime!(v * c.lanes));
+                        }
                     }
+                    derivative = select_many(alive, derivative, Vector::new(0.0));
                 }
-                deltas[(block.below + to) * vectors + column] = select_many(alive, derivative, Vector::new(0.0));
+                deltas[(block.below + to) * vectors + column] = derivative;
             }
         } else {
             #[unroll]
@@ -277,7 +292,7 @@ fn transpose<N: Size>(
 // One condition is decided when the kernel is compiled, the other when it runs.
 #[allow(clippy::too_many_arguments, clippy::collapsible_if)]
 fn block_flows<N: Size>(
-    states: &[Vector<f32, N>],
+    states: &mut [Vector<f32, N>],
     deltas: &mut [f32],
     counts: &mut [f32],
     scratch: &mut [f32],
@@ -339,20 +354,22 @@ fn block_flows<N: Size>(
             }
         }
     }
-    transpose::<N>(states, scratch, scales, vectors, block, c, is_first);
-    for x in 0..comptime!(c.columns().div_ceil(c.count_vectors)) {
-        for o in 0..comptime!(c.outputs.div_ceil(c.count_outputs)) {
-            let first = block.g % c.distinct * c.outputs * comptime!(c.pitch()) + block.i0;
-            let tile = CountTile {
-                handed: (block.above * vectors + block.v0) * comptime!(c.lanes),
-                row: vectors * comptime!(c.lanes),
-                transposed: block.slot,
-                counts: block.counts + first,
-                i0: block.i0,
-                o: o * c.count_outputs,
-                x: x * c.count_vectors,
-            };
-            count_tile::<N>(counts, &*scratch, &*deltas, &tile, c);
+    if comptime!(c.counted) {
+        transpose::<N>(&*states, scratch, scales, vectors, block, c, is_first);
+        for x in 0..comptime!(c.columns().div_ceil(c.count_vectors)) {
+            for o in 0..comptime!(c.outputs.div_ceil(c.count_outputs)) {
+                let first = block.g % c.distinct * c.outputs * comptime!(c.pitch()) + block.i0;
+                let tile = CountTile {
+                    handed: (block.above * vectors + block.v0) * comptime!(c.lanes),
+                    row: vectors * comptime!(c.lanes),
+                    transposed: block.slot,
+                    counts: block.counts + first,
+                    i0: block.i0,
+                    o: o * c.count_outputs,
+                    x: x * c.count_vectors,
+                };
+                count_tile::<N>(counts, &*scratch, &*deltas, &tile, c);
+            }
         }
     }
 }
@@ -448,7 +465,7 @@ pub fn copy_kernel<N: Size>(
 #[cube]
 #[allow(clippy::too_many_arguments)]
 fn item<N: Size>(
-    states: &[Vector<f32, N>],
+    states: &mut [Vector<f32, N>],
     deltas: &mut [f32],
     counts: &mut [f32],
     scratch: &mut [f32],
@@ -467,7 +484,12 @@ fn item<N: Size>(
     let stages = comptime!(config.stages.len());
     let vectors = place.vectors as usize;
     let k = iteration * comptime!(stages as u32) + comptime!(j as u32);
-    let region = k - place.first * comptime!(stages as u32);
+    // Values between carries are kept if they are counted with.
+    let region = if comptime!(config.stages.iter().all(|stage| !stage.counted)) {
+        iteration - place.first
+    } else {
+        k - place.first * comptime!(stages as u32)
+    };
     let i0 = item % comptime!(c.chunks()) * c.chunk;
     let distinct = item / comptime!(c.chunks());
     // The sum whose outputs are this one's inputs.
@@ -514,7 +536,7 @@ fn item<N: Size>(
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
 pub fn chain_flow_kernel<N: Size>(
-    states: &[Vector<f32, N>],
+    states: &mut [Vector<f32, N>],
     deltas: &mut [f32],
     counts: &mut [f32],
     scratch: &mut [f32],

@@ -3,7 +3,8 @@
 //! # Design
 //!
 //! Values stand in *regions* of equal size: sum number `k`, counted through the iterations of a launch, reads region `k` and writes
-//! region `k + 1`, modulo the number of regions: two, or as many as there are sums if all values are kept for the flows. A
+//! region `k + 1`, modulo the number of regions: two, or as many as there are sums if all values are kept for counts. If carries alone are kept
+//! each has a region, and what lies between them has two more in turns. A
 //! work item is as in [`stage`](crate::stage): (block, chunk of outputs, tile of samples); its inputs are read where
 //! they stand. Every unit keeps the maxima of the values it writes; the next iteration multiplies its first sum by the power of two that
 //! brings the greatest of them between 1 and 2.
@@ -32,6 +33,8 @@ pub struct ChainConfig {
     pub stages: Vec<StageConfig>,
     /// Number of inputs.
     pub inputs: usize,
+    /// Whether carries are kept, and nothing else.
+    pub carries: bool,
 }
 
 impl ChainConfig {
@@ -109,6 +112,20 @@ fn scale_of<N: Size>(
     let exponent = Vector::<u32, N>::reinterpret(select_many(alive, high, Vector::new(1.0))) >> Vector::new(23u32);
     let scale = Vector::<f32, N>::reinterpret((Vector::new(254u32) - exponent) << Vector::new(23u32));
     (Vector::<f32, N>::cast_from(Vector::<i32, N>::cast_from(exponent) - Vector::new(127i32)), scale)
+}
+
+/// First row of the values before sum `j` of iteration number `turn` of a launch; `j` is that of the last sum and one more for the carry after it.
+#[cube]
+fn region(place: &ChainPlace, turn: u32, #[comptime] j: usize, #[comptime] c: &ChainConfig) -> usize {
+    let stages = comptime!(c.stages.len());
+    let region = if comptime!(!c.carries) {
+        (turn * comptime!(stages as u32) + comptime!(j as u32)) % place.regions
+    } else if comptime!(j % stages == 0) {
+        turn + comptime!((j / stages) as u32)
+    } else {
+        place.regions - comptime!(2 - j as u32 % 2)
+    };
+    (place.base + region * place.rows) as usize
 }
 
 /// One register tile, left in scratch memory; the inputs stand from vector `at` on.
@@ -370,8 +387,8 @@ pub fn chain_kernel<N: Size>(
             if fails == 0.0 {
                 let k = turn * comptime!(c.stages.len() as u32) + comptime!(j as u32);
                 let what = Sum {
-                    from: (place.base + k % place.regions * place.rows) as usize,
-                    to: (place.base + (k + 1) % place.regions * place.rows) as usize,
+                    from: region(&place, turn, j, &c),
+                    to: region(&place, turn, comptime!(j + 1), &c),
                     iteration,
                     maxima: before,
                     scales: iteration as usize * vectors,

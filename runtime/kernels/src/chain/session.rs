@@ -26,6 +26,8 @@ pub struct ChainSession {
     scales: Handle,
     queue: Handle,
     regions: u32,
+    /// Regions from one carry to the next.
+    between: u32,
     /// First row of the values.
     base: u32,
     rows: u32,
@@ -59,8 +61,9 @@ impl ChainSession {
         let row = layout.samples() * size_of::<f32>();
         let states = allocate(client, 2 * chain.widest() as usize * row)?;
         Ok(ChainSession {
-            config: config(chain, layout),
+            config: config(chain, layout, false),
             states,
+            between: chain.stages.len() as u32,
             maxima: client.empty(2 * layout.units * row),
             shifts: client.empty(row),
             scales: client.empty(row),
@@ -74,7 +77,7 @@ impl ChainSession {
         })
     }
 
-    /// Makes the buffers of a chain with flows; the values of a segment are kept, in the arena from row `base` on.
+    /// Makes the buffers of a chain with flows; the values of a segment are kept in the arena, where `rows` says.
     pub fn with_flows(
         client: &Client,
         chain: &Chain,
@@ -90,6 +93,8 @@ impl ChainSession {
         // The derivatives take the room that values would take that are not kept.
         let plain = ChainSession::new(client, chain, layout)?;
         Ok(ChainSession {
+            config: self::config(chain, layout, !is_counted(chain)),
+            between: between(chain),
             states: arena.clone(),
             scales: allocate(client, chain.steps as usize * layout.samples() * size_of::<f32>())?,
             regions: kept_regions(chain, rows.segment) as u32,
@@ -140,7 +145,7 @@ impl ChainSession {
 
     /// First row of the values after so many iterations of a segment.
     fn region(&self, iterations: u32) -> u32 {
-        self.base + iterations * self.config.stages.len() as u32 % self.regions * self.rows
+        self.base + iterations * self.between % self.regions * self.rows
     }
 
     /// Queues iterations, which are `known` if they have been computed before; an empty range compiles only.
@@ -320,11 +325,19 @@ impl ChainSession {
     }
 
     /// Queues the flows of a chain, from the flow of the carry after it to that before it, both in the arena; the carry before
-    /// it stands at row `first`. Gives the number of launches.
+    /// it stands at row `first`. `then` is called after each segment, when the flows of its carries stand where their values were, unless flows are
+    /// counted. Gives the number of launches.
     ///
     /// # Safety
     /// As for [`forward`](ChainSession::forward), which must have been queued before.
-    pub unsafe fn backward(&self, buffers: &Buffers<'_>, counts: &Handle, first: u32, [before, after]: Carries) -> u64 {
+    pub unsafe fn backward(
+        &self,
+        buffers: &Buffers<'_>,
+        counts: &Handle,
+        first: u32,
+        [before, after]: Carries,
+        then: &mut dyn FnMut(u32),
+    ) -> u64 {
         let chain = &buffers.parameters.chain;
         let mut launches = 2;
         for segment in self.segments(chain).rev() {
@@ -341,9 +354,10 @@ impl ChainSession {
                     self.walk(buffers, segment.clone(), true);
                     launches += 2;
                 }
-                self.walk_back(buffers, counts, segment);
+                self.walk_back(buffers, counts, segment.clone());
                 launches += 1;
             }
+            then(segment.start / self.segment);
         }
         let (_, deltas) = self.flows.as_ref().expect("it has flows");
         // SAFETY: the caller's promise.
@@ -398,15 +412,26 @@ fn allocate(client: &Client, bytes: usize) -> Result<Handle, KernelError> {
     Ok(client.empty(bytes))
 }
 
-/// Regions of the values of a segment: those before each sum, and the last.
-pub fn kept_regions(chain: &Chain, segment: u32) -> u64 {
-    u64::from(segment) * chain.stages.len() as u64 + 1
+/// Whether flows of weights are counted, from the values of all units. If not, carries are enough.
+fn is_counted(chain: &Chain) -> bool {
+    chain.stages.iter().any(|stage| stage.flow.as_ref().is_some_and(|flow| flow.kernel.counted))
 }
 
-fn config(chain: &Chain, layout: Layout) -> ChainConfig {
+/// Regions from one carry that is kept to the next.
+pub fn between(chain: &Chain) -> u32 {
+    if is_counted(chain) { chain.stages.len() as u32 } else { 1 }
+}
+
+/// Regions of the values of a segment: those that are kept, the last carry, and where nothing is counted those of the sums of one iteration.
+pub fn kept_regions(chain: &Chain, segment: u32) -> u64 {
+    let others = if is_counted(chain) { 0 } else { (chain.stages.len() as u64 - 1).min(2) };
+    u64::from(segment) * u64::from(between(chain)) + 1 + others
+}
+
+fn config(chain: &Chain, layout: Layout, carries: bool) -> ChainConfig {
     let stage = |stage: &ChainStage| match Config::new(&Kernel::Stage(stage.kernel.clone()), 1, layout) {
         Config::Panels(config) => config,
         other => panic!("a chain is made of register tiles, not of {other:?}"),
     };
-    ChainConfig { stages: chain.stages.iter().map(stage).collect(), inputs: chain.inputs.len() }
+    ChainConfig { stages: chain.stages.iter().map(stage).collect(), inputs: chain.inputs.len(), carries }
 }

@@ -17,10 +17,10 @@ use crate::chain::session::ChainSession;
 use crate::error::KernelError;
 use crate::launch::{Layout, Memory, argument, grid};
 use crate::pack::{pack_all, pack_run, runs};
+use crate::processor;
 use crate::program::{FLUSH, Stats, check_memory};
 use crate::queries::launch::Answers;
 use crate::validate::{arrays, is_illegal};
-use cubecl::Device;
 use cubecl::bytes::Bytes;
 use cubecl::client::Client;
 use cubecl::prelude::*;
@@ -75,9 +75,11 @@ pub(crate) struct FlowSession {
     /// Where the answers of a query are written.
     pub(crate) answers: Answers,
     pub(super) offsets: Handle,
-    configs: BTreeMap<(u32, u32), FlowConfig>,
+    pub(super) configs: BTreeMap<(u32, u32), FlowConfig>,
     /// The loops that are computed as chains.
     pub(super) chains: Vec<Option<ChainSession>>,
+    /// Their posteriors, `[loop][segment][launch]`.
+    pub(super) chain_posteriors: Vec<Vec<Vec<Placed>>>,
 }
 
 impl FlowProgram {
@@ -85,7 +87,7 @@ impl FlowProgram {
     /// take.
     pub fn new(plan: Arc<FlowPlan>, signature: Arc<Plan>, limit: u64) -> Result<FlowProgram, KernelError> {
         check_plan(&plan)?;
-        let client = Device::cpu().map_err(|error| KernelError::Device(format!("{error:?}")))?.client();
+        let client = processor::client();
         let units = client.properties().hardware.max_units_per_cube.max(1) as usize;
         let (arrays, count) = arrays(&signature)?;
         let mut values = Vec::with_capacity(count as usize);
@@ -183,7 +185,7 @@ impl FlowProgram {
         self.prepare(batch)?;
         self.drain()?;
         let mut session = self.sessions.pop().expect("a batch was prepared");
-        let result = self.passes(&mut session, evidence, rows);
+        let result = self.put_evidence(&mut session, evidence, rows).and_then(|()| self.passes(&mut session, rows));
         self.sessions.push(session);
         self.is_counted = true;
         result
@@ -284,10 +286,13 @@ impl FlowProgram {
             needed: rows * row_bytes,
             available,
         })?;
-        let layout = FlowLayout::new(&self.plan, &segments).map_err(|error| KernelError::Plan(error.to_string()))?;
+        let mut layout =
+            FlowLayout::new(&self.plan, &segments).map_err(|error| KernelError::Plan(error.to_string()))?;
         check_layout(&self.plan, &layout, &self.signature)?;
+        let chain_posteriors = self.chain_posteriors(&mut layout)?;
         let configs: BTreeMap<(u32, u32), FlowConfig> = layout
             .launches()
+            .chain(chain_posteriors.iter().flatten().flatten())
             .map(|launch| {
                 let kernel = &self.plan.kernels[launch.kernel as usize];
                 ((launch.kernel, launch.members), FlowConfig::new(kernel, launch.members as usize, lanes))
@@ -316,7 +321,8 @@ impl FlowProgram {
             .sum();
         self.stats.bytes += self.chains.iter().flatten().map(ChainParameters::bytes).sum::<u64>();
         self.stats.bytes += chains.iter().flatten().map(ChainSession::bytes).sum::<u64>();
-        let session = FlowSession { batch, segments, layout, memory, answers, offsets, configs, chains };
+        let session =
+            FlowSession { batch, segments, layout, memory, answers, offsets, configs, chains, chain_posteriors };
         self.compile(&session)?;
         self.compile_chains(&session)?;
         self.sessions.push(session);
@@ -341,8 +347,8 @@ impl FlowProgram {
         Ok(())
     }
 
-    fn passes(&mut self, session: &mut FlowSession, evidence: &[u32], rows: usize) -> Result<Vec<f64>, KernelError> {
-        self.put_evidence(session, evidence, rows)?;
+    /// The way up and the way down, when the evidence is there; gives the values of the root.
+    pub(crate) fn passes(&mut self, session: &mut FlowSession, rows: usize) -> Result<Vec<f64>, KernelError> {
         let mut in_linear_space = session.chains.iter().any(Option::is_some);
         if in_linear_space {
             let failed = zeros::<f32>(&self.client, CHUNK);
@@ -359,7 +365,11 @@ impl FlowProgram {
             self.forward(session, None)?;
         }
         let result = self.log_likelihoods(session);
-        self.seed(session, rows)?;
+        if session.layout.choices > 0 {
+            self.choose_root(session, rows);
+        } else {
+            self.seed(session, rows)?;
+        }
         self.backward(session, in_linear_space)?;
         self.read_values(result, rows)
     }
@@ -535,7 +545,7 @@ impl FlowProgram {
         self.queued()
     }
 
-    pub(crate) fn backward(&mut self, session: &FlowSession, in_linear_space: bool) -> Result<(), KernelError> {
+    fn backward(&mut self, session: &FlowSession, in_linear_space: bool) -> Result<(), KernelError> {
         let plan = self.plan.clone();
         for (step, placed) in plan.backward.iter().zip(&session.layout.backward) {
             match (step, placed) {

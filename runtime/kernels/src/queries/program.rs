@@ -60,7 +60,7 @@ impl FlowProgram {
     pub fn posteriors(&mut self, evidence: &[u32], rows: usize, batch: usize) -> Result<Posteriors, KernelError> {
         self.query(evidence, rows, batch, |program, session| {
             let pitch = program.clear_posteriors(session)?;
-            let log_likelihoods = program.up_and_down(session, rows)?;
+            let log_likelihoods = program.passes(session, rows)?;
             Ok(Posteriors { log_likelihoods, values: program.read_posteriors(session)?, pitch })
         })
     }
@@ -126,7 +126,7 @@ impl FlowProgram {
                 sharpness: draws.sharpness,
                 ..Answers::none(&session.memory.tables)
             };
-            let values = program.up_and_down(session, rows)?;
+            let values = program.passes(session, rows)?;
             let read = program.client.read_one(session.answers.completions.clone());
             let read = read.map_err(|error| KernelError::Device(format!("{error:?}")))?;
             let all = u32::from_bytes(&read)[..missing.len()].chunks_exact(pitch.max(1));
@@ -152,21 +152,8 @@ impl FlowProgram {
         answer
     }
 
-    /// The way up and the way down; gives the values of the root.
-    fn up_and_down(&mut self, session: &mut FlowSession, rows: usize) -> Result<Vec<f64>, KernelError> {
-        self.forward(session, None)?;
-        let result = self.log_likelihoods(session);
-        if session.layout.choices > 0 {
-            self.choose_root(session, rows);
-        } else {
-            self.seed(session, rows)?;
-        }
-        self.backward(session, false)?;
-        self.read_values(result, rows)
-    }
-
     /// Chooses the root for every draw of a row that is possible.
-    fn choose_root(&mut self, session: &FlowSession, rows: usize) {
+    pub(crate) fn choose_root(&mut self, session: &FlowSession, rows: usize) {
         let layout = session.memory.layout;
         let answers = &session.answers;
         let (count, dim) = grid(layout);

@@ -14,17 +14,24 @@ const GRAIN: usize = 1 << 16;
 type Failed<S, L> = TrainError<<S as FlowSource>::Error, <L as Likelihood>::Error>;
 
 impl<S: FlowSource, L: Likelihood> Run<'_, S, L> {
-    /// Goes on to the next place where the run can be left.
+    /// Goes on to the next place where the run can be left: the end of a segment, or the evaluation that follows it.
     pub(super) fn advance(&mut self) -> Result<(), Failed<S, L>> {
+        let rows = self.task.train.len();
+        if !self.is_measured() {
+            return self.after_update();
+        }
+        if self.state.progress.row as usize == rows {
+            return self.end_epoch();
+        }
         self.gather_segment()?;
         let row = self.state.progress.row as usize;
-        let rows = self.task.train.len();
         if row == rows || row.is_multiple_of(self.task.config.rows_per_update(rows)) {
             self.update()?;
+            self.after_update()?;
         } else {
             self.add()?;
         }
-        if row == rows { self.end_epoch() } else { Ok(()) }
+        if row == rows && self.is_measured() { self.end_epoch() } else { Ok(()) }
     }
 
     /// Gathers chunks up to the end of the segment or of the update.
@@ -93,9 +100,9 @@ impl<S: FlowSource, L: Likelihood> Run<'_, S, L> {
         let per_epoch = rows.div_ceil(self.task.config.rows_per_update(rows)) as u64;
         let total = per_epoch.saturating_mul(self.task.config.epochs);
         let step = self.task.config.schedule.at(self.state.progress.updates, per_epoch, total);
-        let tally = std::mem::take(&mut self.state.progress.in_update);
-        if tally.possible() > 0 {
-            self.step(step, tally.possible() as f64)?;
+        let possible = self.state.progress.in_update.possible();
+        if possible > 0 {
+            self.step(step, possible as f64)?;
             self.source.set_parameters(&self.state.values).map_err(TrainError::Flows)?;
         } else {
             self.state.flows.clear();
@@ -103,7 +110,7 @@ impl<S: FlowSource, L: Likelihood> Run<'_, S, L> {
         }
         self.state.progress.updates += 1;
         self.state.progress.step = step;
-        self.after_update(&tally)
+        Ok(())
     }
 
     /// A step of the optimizer. The flows of an update of one segment are read where they are.

@@ -8,32 +8,48 @@ use crate::training::flows::FlowSource;
 use crate::training::likelihood::Likelihood;
 use crate::training::record::{Event, FLOPS_OF_FORWARD, Measure, Record};
 use crate::training::state::{Best, Ending};
+use std::ops::ControlFlow;
 
 type Failed<S, L> = TrainError<<S as FlowSource>::Error, <L as Likelihood>::Error>;
 
 impl<S: FlowSource, L: Likelihood> Run<'_, S, L> {
-    /// Evaluates if it is time to, and makes an entry.
-    pub(super) fn after_update(&mut self, tally: &Tally) -> Result<(), Failed<S, L>> {
+    /// Whether the last update has its entry.
+    pub(super) fn is_measured(&self) -> bool {
+        let measured = self.state.records.iter().rev().find(|record| record.event == Event::Update);
+        measured.map_or(0, |record| record.update) == self.state.progress.updates
+    }
+
+    /// Evaluates if it is time to, and makes an entry; leaves everything as it is if the run is to stop.
+    pub(super) fn after_update(&mut self) -> Result<(), Failed<S, L>> {
         let updates = self.state.progress.updates;
         let due = matches!(self.task.config.evaluate, Every::Updates(every) if updates.is_multiple_of(every));
         let at_end = self.state.progress.row as usize == self.task.train.len() && self.is_last_epoch();
         // The end of the last epoch evaluates.
-        let valid = if due && !at_end { self.validate()? } else { None };
-        self.record(Event::Update, tally, valid);
+        let valid = if due && !at_end { self.validate()? } else { ControlFlow::Continue(None) };
+        if let ControlFlow::Continue(valid) = valid {
+            let tally = std::mem::take(&mut self.state.progress.in_update);
+            self.record(Event::Update, &tally, valid);
+        }
         Ok(())
     }
 
-    /// Makes an entry of the epoch and begins the next.
+    /// Makes an entry of the epoch and begins the next; leaves everything as it is if the run is to stop.
     pub(super) fn end_epoch(&mut self) -> Result<(), Failed<S, L>> {
-        let tally = std::mem::take(&mut self.state.progress.in_epoch);
+        let tally = self.state.progress.in_epoch.clone();
         let epoch = self.state.progress.epoch + 1;
         if tally.possible() == 0 {
             return Err(TrainError::Impossible { epoch });
         }
-        self.report_impossible(&tally, epoch);
         let due = matches!(self.task.config.evaluate, Every::Epochs(every) if epoch.is_multiple_of(every));
         let last = self.is_last_epoch();
-        let valid = if (due || last) && self.state.progress.ending.is_none() { self.validate()? } else { None };
+        let valid = if (due || last) && self.state.progress.ending.is_none() {
+            self.validate()?
+        } else {
+            ControlFlow::Continue(None)
+        };
+        let ControlFlow::Continue(valid) = valid else { return Ok(()) };
+        self.report_impossible(&tally, epoch);
+        self.state.progress.in_epoch = Tally::default();
         self.record(Event::Epoch, &tally, valid);
         self.state.progress.epoch = epoch;
         self.state.progress.row = 0;
@@ -64,14 +80,19 @@ impl<S: FlowSource, L: Likelihood> Run<'_, S, L> {
         ));
     }
 
-    /// Evaluates the validation data, keeps the best parameters, and ends the run when they get no better.
-    fn validate(&mut self) -> Result<Option<Measure>, Failed<S, L>> {
-        let (Some(rows), Some(judge)) = (self.task.valid, self.judge.as_deref_mut()) else { return Ok(None) };
-        let found = judge.evaluate(&self.state.values, rows).map_err(TrainError::Likelihood)?;
+    /// Evaluates the validation data, keeps the best parameters, and ends the run when they get no better. Breaks, and has done nothing,
+    /// if the run is to stop.
+    fn validate(&mut self) -> Result<ControlFlow<(), Option<Measure>>, Failed<S, L>> {
+        let (Some(rows), Some(judge)) = (self.task.valid, self.judge.as_deref_mut()) else {
+            return Ok(ControlFlow::Continue(None));
+        };
+        let stop = &mut || self.observer.stop();
+        let found = judge.evaluate(&self.state.values, rows, stop).map_err(TrainError::Likelihood)?;
+        let Some(found) = found else { return Ok(ControlFlow::Break(())) };
         let Some(measure) = Measure::of(&found) else {
             self.observer.notice("every row of the validation data is impossible");
             self.wait();
-            return Ok(None);
+            return Ok(ControlFlow::Continue(None));
         };
         if self.state.best.as_ref().is_none_or(|best| measure.improves(&best.measure, 0.0)) {
             let (values, update) = (self.state.values.clone(), self.state.progress.updates);
@@ -84,7 +105,7 @@ impl<S: FlowSource, L: Likelihood> Run<'_, S, L> {
         } else {
             self.wait();
         }
-        Ok(Some(measure))
+        Ok(ControlFlow::Continue(Some(measure)))
     }
 
     /// One more evaluation without improvement.

@@ -174,7 +174,15 @@ impl FlowSource for Mixture {
 impl Likelihood for Mixture {
     type Error = Infallible;
 
-    fn evaluate(&mut self, values: &[Vec<f32>], rows: &dyn Rows) -> Result<Evaluation, Infallible> {
+    fn evaluate(
+        &mut self,
+        values: &[Vec<f32>],
+        rows: &dyn Rows,
+        stop: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Evaluation>, Infallible> {
+        if stop() {
+            return Ok(None);
+        }
         self.values = values.to_vec();
         let columns = rows.columns().len();
         let mut evidence = vec![0; columns * rows.len()];
@@ -183,7 +191,7 @@ impl Likelihood for Mixture {
         tally.observe(&evidence, &vec![VALUES as u32; columns], 0.0);
         self.gather(&evidence, rows.len())?.into_iter().for_each(|value| tally.row(value));
         self.reset();
-        Ok(tally.finish(0.0))
+        Ok(Some(tally.finish(0.0)))
     }
 }
 

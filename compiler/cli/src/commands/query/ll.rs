@@ -3,12 +3,13 @@
 use crate::arguments::ModelArguments;
 use crate::evidence::{DataArguments, ParameterArguments};
 use crate::failure::Failure;
-use crate::gpu::{self, Device};
+use crate::gpu::{self, DeviceArguments};
 use crate::model::{self, Model};
 use crate::output;
 use crate::{evidence, session};
 use clap::Args;
 use danaus_compiler::reference::{self, ParameterValues};
+use danaus_cuda::score;
 use danaus_runtime::data::Rows;
 use danaus_runtime::parameters::{self, Parameters};
 use std::fmt::Write;
@@ -35,12 +36,11 @@ pub struct LogLikelihood {
     json: bool,
 
     /// Compute in double precision by the definition, from the circuit before it is optimized: slow, and right
-    #[arg(long)]
+    #[arg(long, conflicts_with = "device")]
     reference: bool,
 
-    /// Where to compute: cpu, or cuda or cuda:N for a GPU, if the circuit was compiled for it; else on the processor, with a note
-    #[arg(long, value_name = "DEVICE", default_value = "cpu", conflicts_with = "reference")]
-    device: Device,
+    #[command(flatten)]
+    device: DeviceArguments,
 
     #[command(flatten)]
     model: ModelArguments,
@@ -69,11 +69,10 @@ pub fn run(arguments: &LogLikelihood) -> Result<(), Failure> {
         printed = output::print(&lines(first, values, arguments.json));
         if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    let on_gpu = match arguments.device {
-        Device::Gpu(number) => gpu::log_likelihoods(number, &model, &parameters, (&*rows, batch), &mut on_batch)?,
-        Device::Cpu => false,
-    };
-    if !on_gpu {
+    if let Some(found) = gpu::find(arguments.device, &model)? {
+        let mut forward = found.forward(&parameters)?;
+        score::log_likelihoods(&mut forward, &*rows, batch, &mut on_batch).map_err(gpu::failure)?;
+    } else {
         let mut session = session::open(model.plan, &parameters)?;
         session.log_likelihoods(&*rows, batch, &mut on_batch).map_err(session::failure)?;
     }

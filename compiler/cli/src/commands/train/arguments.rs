@@ -1,7 +1,8 @@
 //! The arguments of `danaus train`.
 
-use crate::arguments::ModelArguments;
+use crate::arguments::{ModelArguments, WithoutConstraint};
 use crate::evidence::{DataArguments, positive};
+use crate::gpu::DeviceArguments;
 use crate::training::curve::Axis;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use danaus_runtime::training::Settings;
@@ -53,12 +54,19 @@ pub struct Train {
     #[arg(long)]
     pub fresh: bool,
 
+    /// Say on stderr at the end how long each kernel took to be made ready, and whether it was compiled now
+    #[arg(long)]
+    pub timings: bool,
+
     /// Print the report as one JSON object
     #[arg(long)]
     pub json: bool,
 
     #[command(flatten)]
-    pub model: ModelArguments,
+    pub device: DeviceArguments,
+
+    #[command(flatten)]
+    pub model: WithoutConstraint<ModelArguments>,
 
     #[command(flatten)]
     pub data: TrainingData,
