@@ -314,6 +314,8 @@ pub enum Attribute {
     MixingTie(Name, Span),
     /// `weights [[0.1, 0.9], [0.5, 0.5]]`: given numbers, row = output (for an input: row = unit, probabilities).
     Weights(Vec<Vec<Number>>, Span),
+    /// `floor 0.01`: what the variances of a Gaussian input are not below.
+    Floor(Number, Span),
 }
 
 /// An integer (or string) expression, computed at compile time.

@@ -60,7 +60,7 @@ impl Builder<'_> {
                     WeightsShape::Dense { .. } => SumKind::Dense,
                     WeightsShape::BlockDiagonal { blocks, .. } => SumKind::BlockDiagonal { blocks: *blocks },
                     WeightsShape::Monarch { factors } => SumKind::Monarch { factors: factors.clone() },
-                    WeightsShape::Table { .. } | WeightsShape::Mixing { .. } => {
+                    WeightsShape::Table { .. } | WeightsShape::Gaussian { .. } | WeightsShape::Mixing { .. } => {
                         unreachable!("the weights of a sum are neither a table nor mixing weights")
                     }
                 };

@@ -22,7 +22,8 @@ pub mod read;
 pub mod scope;
 pub mod verify;
 
-pub use danaus_artifact::signature::{Domain, Family, Init, Parameter, ParameterShape, VariableArray};
+pub use danaus_artifact::signature::{Domain, Family, Floor, Init, Parameter, ParameterShape, VariableArray};
+pub use danaus_artifact::signature::{MEANS, VARIANCES};
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -86,6 +87,7 @@ impl Circuit {
             Operand::Part(part) => graph.layer(part.layer).width,
             Operand::Input(var) => match self.parameter(var.table).shape {
                 ParameterShape::Table { width, .. }
+                | ParameterShape::Gaussian { width, .. }
                 | ParameterShape::Mixing { width, .. }
                 | ParameterShape::Weight { outputs: width, .. } => width,
             },
@@ -116,7 +118,7 @@ pub struct PartRef {
     pub part: u32,
 }
 
-/// An observed variable and the table it selects from. In the body of a scan the variable at iteration `i`
+/// An observed variable and the table it selects from, or the Gaussian units whose densities it has. In the body of a scan the variable at iteration `i`
 /// is `index + i * stride`; elsewhere `stride` is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct VarUse {
@@ -124,7 +126,7 @@ pub struct VarUse {
     pub index: u32,
     /// What is added per iteration.
     pub stride: i32,
-    /// The table: `[width, values]`.
+    /// The table `[width, values]`, or Gaussian units.
     pub table: ParamId,
 }
 
@@ -133,7 +135,8 @@ pub struct VarUse {
 pub enum Operand {
     /// The vector of a member of another layer.
     Part(PartRef),
-    /// The column of a table at the observed value (the log-sum of each row where the value is missing).
+    /// The column of a table at the observed value (the log-sum of each row where the value is missing), or the logarithms of the
+    /// densities of Gaussian units (0 where it is missing), which only [`Op::Input`] reads.
     Input(VarUse),
 }
 

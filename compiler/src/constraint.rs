@@ -19,7 +19,7 @@
 pub mod automaton;
 mod chain;
 
-use crate::circuit::{Circuit, Init, Module, Parameter, Product};
+use crate::circuit::{Circuit, Domain, Init, Module, Parameter, Product};
 use crate::passes::{DumpRequest, PassContext, PassError, by_name, run_passes};
 use automaton::Automaton;
 use chain::Direction;
@@ -66,7 +66,7 @@ pub enum ConstraintError {
         values: usize,
     },
     /// The variables differ.
-    #[error("circuit `{circuit}` cannot be constrained: its variables do not all have the same number of values")]
+    #[error("circuit `{circuit}` cannot be constrained: its variables do not all have the same finite number of values")]
     Domains {
         /// The circuit.
         circuit: String,
@@ -109,7 +109,8 @@ pub fn constrained(circuit: &Circuit, constraint: &Constraint) -> Result<Circuit
     let length = circuit.variable_count();
     let mut sizes = (0..length).filter_map(|index| circuit.domain(index)).map(|domain| domain.size());
     let Some(values) = sizes.next() else { return Err(ConstraintError::NoChain { circuit: name() }) };
-    if sizes.any(|size| size != values) {
+    let is_real = circuit.variables.iter().any(|array| array.domain == Domain::Real);
+    if is_real || sizes.any(|size| size != values) {
         return Err(ConstraintError::Domains { circuit: name() });
     }
     let digits = || (values <= 10).then(|| (b'0'..).take(values).map(|digit| vec![digit]).collect());

@@ -283,6 +283,7 @@ impl Dump<'_> {
                 Attribute::Monarch(values, span) => self.line(format!("monarch({})", exprs(values)), Some(*span)),
                 Attribute::Tie(name) => self.line(format!("tie {}", name.value), Some(name.span)),
                 Attribute::MixingTie(name, span) => self.line(format!("mixing tie {}", name.value), Some(*span)),
+                Attribute::Floor(value, span) => self.line(format!("floor {}", value.value), Some(*span)),
                 Attribute::Weights(rows, span) => {
                     self.line("weights", Some(*span));
                     self.depth += 1;

@@ -15,7 +15,7 @@
 //! `KL(p || q) = E_p[log p] - E_p[log q]` for normalized circuits: it is tractable if both are deterministic. Whether a circuit is deterministic is
 //! decided with the numbers that it has: every zero counts.
 
-use crate::circuit::{Circuit, Init, Module, Parameter, ParameterShape, Product};
+use crate::circuit::{Circuit, Domain, Init, Module, Parameter, ParameterShape, Product};
 use crate::passes::{DumpRequest, PassContext, PassError, by_name, run_passes};
 use crate::plan::deterministic::is_deterministic;
 use crate::reference::{Flows, ParameterValues, ReferenceError, evaluate, flows, parameter_numbers};
@@ -42,6 +42,12 @@ pub enum InformationError {
     NotCompatible {
         /// Why.
         reason: String,
+    },
+    /// It has densities.
+    #[error("it is not available for circuits with real variables, as circuit `{circuit}`")]
+    Real {
+        /// The circuit.
+        circuit: String,
     },
     /// A circuit has no rows.
     #[error("circuit `{circuit}` gives every row probability 0")]
@@ -95,6 +101,9 @@ fn partition(circuit: &Circuit) -> Result<f64, InformationError> {
 
 /// The circuit with its numbers given.
 fn filled(circuit: &Circuit, values: &ParameterValues) -> Result<Circuit, InformationError> {
+    if circuit.variables.iter().any(|array| array.domain == Domain::Real) {
+        return Err(InformationError::Real { circuit: circuit.name.clone() });
+    }
     let numbers = parameter_numbers(circuit, values)?;
     let given = |(parameter, numbers): (&Parameter, Vec<f64>)| {
         if !parameter.is_stored() {

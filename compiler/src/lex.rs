@@ -76,6 +76,9 @@ pub enum Token<'i> {
     /// `weights`, a name elsewhere.
     #[token("weights")]
     Weights,
+    /// `floor`, a name elsewhere.
+    #[token("floor")]
+    Floor,
     /// `at`, a name elsewhere.
     #[token("at")]
     At,

@@ -28,6 +28,7 @@ mod elaborate;
 mod expression;
 mod files;
 mod freeze;
+mod gaussian;
 mod input;
 mod limits;
 mod lookup;
@@ -58,7 +59,7 @@ pub(crate) use naming::scope_text;
 use naming::{array_of, element, variable_name};
 
 use crate::ast::Span;
-use crate::circuit::{Family, VariableArray};
+use crate::circuit::{Family, Floor, VariableArray};
 use crate::diagnostic::{Diagnostic, Source};
 use std::sync::Arc;
 
@@ -296,6 +297,13 @@ pub enum WeightsShape {
         width: usize,
         /// Values of the variable.
         values: usize,
+    },
+    /// Means and variances `[width, 2]` of a Gaussian input.
+    Gaussian {
+        /// Units.
+        width: usize,
+        /// What no variance is below.
+        floor: Floor,
     },
     /// `[outputs, inputs]`.
     Dense {

@@ -29,9 +29,11 @@ pub use flows::{Flows, flows};
 pub use learn::{EmOptions, NodeFlows, em_step, mini_batch_em_step};
 pub use parameters::{ParameterValues, parameter_numbers};
 pub use random::{RandomOptions, random_values, random_values_with};
+use danaus_artifact::signature::REAL_MISSING;
 use thiserror::Error;
 
-/// Evidence: for each variable the index of its observed value, or none if it is missing.
+/// Evidence: for each variable the index of its observed value, or none if it is missing. Of a real variable it is the bits of a number in
+/// single precision.
 pub type Row = Vec<Option<usize>>;
 
 /// Why a circuit cannot be evaluated with these numbers.
@@ -64,6 +66,16 @@ pub enum ReferenceError {
         value: f64,
         /// Whether the parameter is a table.
         table: bool,
+    },
+    /// A number is no mean or no variance.
+    #[error("the parameter `{name}` holds {value} at position {position}, which is no {}", if .position % 2 == 0 { "mean" } else { "variance" })]
+    Gaussian {
+        /// Its name.
+        name: String,
+        /// Where, row-major.
+        position: usize,
+        /// What.
+        value: f64,
     },
     /// A parameter is computed from itself.
     #[error("the parameter `{name}` is computed from itself")]
@@ -172,6 +184,11 @@ pub fn log_sum_exp(terms: impl Iterator<Item = f64> + Clone) -> f64 {
     maximum + terms.map(|term| (term - maximum).exp()).sum::<f64>().ln()
 }
 
+/// Whether these are the bits of a finite number.
+fn is_real(bits: usize) -> bool {
+    u32::try_from(bits).is_ok_and(|bits| f32::from_bits(bits).is_finite())
+}
+
 /// Checks that a row has a value of the domain, or none, for each variable.
 fn check_row(domains: &[usize], row: usize, evidence: &[Option<usize>]) -> Result<(), ReferenceError> {
     if evidence.len() != domains.len() {
@@ -179,7 +196,7 @@ fn check_row(domains: &[usize], row: usize, evidence: &[Option<usize>]) -> Resul
     }
     for (variable, (&value, &values)) in evidence.iter().zip(domains).enumerate() {
         if let Some(value) = value
-            && value >= values
+            && (if values == REAL_MISSING as usize { !is_real(value) } else { value >= values })
         {
             return Err(ReferenceError::ValueOutOfDomain { row, variable, value, values });
         }

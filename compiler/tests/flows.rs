@@ -141,7 +141,7 @@ fn rows_have_the_flow_of_their_units(circuit: &Circuit, seed: u64, zeros: bool) 
             ParameterShape::Weight { outputs, inputs, .. } | ParameterShape::Mixing { width: outputs, inputs } => {
                 (outputs, inputs)
             }
-            ParameterShape::Table { .. } => panic!("a sum has weights"),
+            ParameterShape::Table { .. } | ParameterShape::Gaussian { .. } => panic!("a sum has weights"),
         };
         let weight_flows = &found.parameters[weights.0 as usize];
         let sums: Vec<f64> = weight_flows.chunks(inputs).map(|row| row.iter().sum()).collect();

@@ -27,6 +27,7 @@ fn columns(parameter: &Parameter) -> usize {
     match parameter.shape {
         ParameterShape::Table { values, .. } => values,
         ParameterShape::Weight { inputs, .. } | ParameterShape::Mixing { inputs, .. } => inputs,
+        ParameterShape::Gaussian { .. } => 2,
     }
 }
 
@@ -36,7 +37,9 @@ fn linear_numbers(circuit: &Circuit, values: &ParameterValues) -> Vec<(usize, Ve
     let stored = circuit.parameters.iter().zip(numbers).filter(|(parameter, _)| parameter.is_stored());
     let linear = |(parameter, numbers): (&Parameter, Vec<f64>)| match parameter.shape {
         ParameterShape::Table { .. } => (columns(parameter), numbers.iter().map(|number| number.exp()).collect()),
-        ParameterShape::Weight { .. } | ParameterShape::Mixing { .. } => (columns(parameter), numbers),
+        ParameterShape::Weight { .. } | ParameterShape::Mixing { .. } | ParameterShape::Gaussian { .. } => {
+            (columns(parameter), numbers)
+        }
     };
     stored.map(linear).collect()
 }

@@ -44,7 +44,7 @@ pub use source::Source;
 pub use text::Alphabet;
 pub use tokens::TokenFormat;
 
-use danaus_artifact::signature::VariableArray;
+use danaus_artifact::signature::{Domain, VariableArray};
 use std::ops::Range;
 use std::path::Path;
 #[cfg(feature = "tokenizers")]
@@ -160,6 +160,9 @@ pub struct Data {
 pub fn rows(path: &Path, kind: &Kind, variables: &[VariableArray]) -> Result<Data, DataError> {
     let columns = Columns::new(variables);
     let source = Source::find(path)?;
+    if !matches!(kind, Kind::Table { .. }) {
+        refuse_real(variables)?;
+    }
     match kind {
         Kind::Table { array } => table::open(&source, array.as_deref(), columns),
         Kind::Images(images) => images::open(&source, images, columns),
@@ -174,11 +177,23 @@ pub fn rows(path: &Path, kind: &Kind, variables: &[VariableArray]) -> Result<Dat
     }
 }
 
+/// Real variables are read from tables only.
+fn refuse_real(variables: &[VariableArray]) -> Result<(), DataError> {
+    match variables.iter().find(|array| array.domain == Domain::Real) {
+        None => Ok(()),
+        Some(array) => {
+            let reason = format!("its variables `{}` are real, and read from tables only", array.name);
+            Err(DataError::Variables { what: "images, text and sequences", reason })
+        }
+    }
+}
+
 /// Opens a file, or the part of it that is named (see [`source`]), as one long sequence of values of the circuit's (equal)
 /// variables and checks all of it.
 pub fn sequence(path: &Path, kind: &Kind, variables: &[VariableArray]) -> Result<Box<dyn Sequence>, DataError> {
     let columns = Columns::new(variables);
     let source = Source::find(path)?;
+    refuse_real(variables)?;
     match kind {
         Kind::Table { .. } => tokens::open(&source, None, &columns),
         Kind::Text(alphabet) => text::open(&source, alphabet, &columns),

@@ -70,6 +70,9 @@ impl Parameters {
     pub fn keep_zeros(&self, plan: &Plan) -> bool {
         plan.parameters.iter().zip(&self.values).all(|(parameter, values)| {
             let Init::Given(numbers) = &parameter.init else { return true };
+            if matches!(parameter.shape, ParameterShape::Gaussian { .. }) {
+                return true;
+            }
             let zero = if matches!(parameter.shape, ParameterShape::Table { .. }) { f32::NEG_INFINITY } else { 0.0 };
             numbers.iter().zip(values).all(|(number, value)| *number > 0.0 || *value == zero)
         })
@@ -132,5 +135,6 @@ pub fn tensor_shape(shape: &ParameterShape) -> Vec<usize> {
         ParameterShape::Weight { outputs, inputs, dense: true, .. } => vec![outputs, inputs],
         ParameterShape::Weight { blocks, outputs, inputs, dense: false } => vec![blocks, outputs, inputs],
         ParameterShape::Mixing { width, inputs } => vec![width, inputs],
+        ParameterShape::Gaussian { width, .. } => vec![width, 2],
     }
 }

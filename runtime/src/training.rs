@@ -10,6 +10,7 @@
 //! * [`config`]: what a run is asked for; [`schedule`]: its step sizes
 //! * [`optimizer`]: from flows to new parameters
 //! * [`run`](mod@run): the loop; [`order`], [`likelihood`], [`record`], [`observer`], [`error`] are its parts
+//! * [`standardize`]: where Gaussian units start
 //! * [`state`], [`checkpoint`], [`identity`]: a run can be left at any moment, taken up again, and ends with the same bits
 
 pub mod checkpoint;
@@ -26,6 +27,7 @@ pub mod order;
 pub mod record;
 pub mod run;
 pub mod schedule;
+pub mod standardize;
 pub mod state;
 #[cfg(test)]
 mod tests;

@@ -123,6 +123,7 @@ pub fn monarchs(parameters: &[Parameter]) -> Vec<Monarch> {
 pub fn kind(parameter: &Parameter) -> &'static str {
     match parameter.shape {
         ParameterShape::Table { .. } => "table",
+        ParameterShape::Gaussian { .. } => "gaussian",
         ParameterShape::Weight { dense: true, .. } => "dense weights",
         ParameterShape::Weight { dense: false, .. } => "block weights",
         ParameterShape::Mixing { .. } => "mixing weights",

@@ -11,7 +11,7 @@ use danaus_artifact::flow_plan::FlowPlan;
 use danaus_artifact::gpu::codes;
 use danaus_artifact::plan::Plan;
 use danaus_artifact::queries::Queries;
-use danaus_compiler::circuit::{Circuit, Module};
+use danaus_compiler::circuit::{Circuit, Domain, Module};
 use danaus_compiler::pipeline::CompileOptions;
 use danaus_compiler::plan::flow::Purpose;
 use danaus_compiler::plan::{Stats, stats};
@@ -186,4 +186,9 @@ fn options(arguments: &ModelArguments, stop_after: Option<&str>) -> CompileOptio
         stop_after: stop_after.map(str::to_string),
         ..CompileOptions::default()
     }
+}
+
+/// Whether likelihoods are densities.
+pub fn has_real(plan: &Plan) -> bool {
+    plan.variables.iter().any(|array| array.domain == Domain::Real)
 }

@@ -56,6 +56,7 @@ fn assert_flows(circuit: &Circuit, found: &[Vec<f64>], expected: &[Vec<f64>], wh
         let columns = match parameter.shape {
             ParameterShape::Table { values, .. } => values,
             ParameterShape::Weight { inputs, .. } | ParameterShape::Mixing { inputs, .. } => inputs,
+            ParameterShape::Gaussian { .. } => panic!("GPUs have no Gaussian units"),
         };
         assert_eq!(found.len(), expected.len(), "{what}: `{}`", parameter.name);
         for (row, (found, expected)) in found.chunks(columns).zip(expected.chunks(columns)).enumerate() {

@@ -3,6 +3,7 @@
 use danaus_compiler::circuit::Circuit;
 use danaus_compiler::circuit::read::read;
 use danaus_compiler::reference::{EmOptions, Flows, NodeFlows, ParameterValues, em_step, mini_batch_em_step};
+use danaus_runtime::training::Flows::Sums;
 use danaus_runtime::training::optimizer::{Algorithm, Optimizer, Update, create};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
@@ -74,8 +75,9 @@ fn values64(circuit: &Circuit, values: &[Vec<f32>]) -> ParameterValues {
 fn update(optimizer: &mut dyn Optimizer, circuit: &Circuit, flows: &[Vec<f64>], step: f64, values: &mut [Vec<f32>]) {
     let mut flows = flows.to_vec();
     flows[1].clear();
-    let update = Update { parameters: &circuit.parameters, flows: &flows, top_down: Some(&flows), rows: 10.0, step };
-    optimizer.update(&update, values);
+    let (top_down, flows) = (flows.clone(), Sums(flows));
+    let update = Update { parameters: &circuit.parameters, flows: &flows, top_down: Some(&top_down), rows: 10.0, step };
+    optimizer.update(&update, values).expect("flows are finite");
 }
 
 fn differs(circuit: &Circuit, found: &[Vec<f32>], expected: &ParameterValues) -> Option<String> {

@@ -53,6 +53,7 @@ fn shapes(shape: &WeightsShape) -> Vec<ParameterShape> {
     let square = |blocks, size| ParameterShape::Weight { blocks, outputs: size, inputs: size, dense: false };
     match shape {
         WeightsShape::Table { width, values } => vec![ParameterShape::Table { width: *width, values: *values }],
+        WeightsShape::Gaussian { width, floor } => vec![ParameterShape::Gaussian { width: *width, floor: *floor }],
         WeightsShape::Dense { outputs, inputs } => {
             vec![ParameterShape::Weight { blocks: 1, outputs: *outputs, inputs: *inputs, dense: true }]
         }

@@ -158,10 +158,11 @@ fn domain(domain: Domain) -> String {
         Domain::Categorical(size) => format!("categorical({size})"),
         Domain::Binary => "binary".into(),
         Domain::Integer(lo, hi) => format!("integer({lo}..{hi})"),
+        Domain::Real => "real".into(),
     }
 }
 
-/// `table[1024, 27]`, `weight[1024, 1024]`, `weight[128; 128, 128]`, `mixing[4, 2]`.
+/// `table[1024, 27]`, `weight[1024, 1024]`, `weight[128; 128, 128]`, `mixing[4, 2]`, `gaussian[4; 0.0001]`.
 pub fn shape(shape: &ParameterShape) -> String {
     match shape {
         ParameterShape::Table { width, values } => format!("table[{width}, {values}]"),
@@ -170,6 +171,7 @@ pub fn shape(shape: &ParameterShape) -> String {
             format!("weight[{blocks}; {outputs}, {inputs}]")
         }
         ParameterShape::Mixing { width, inputs } => format!("mixing[{width}, {inputs}]"),
+        ParameterShape::Gaussian { width, floor } => format!("gaussian[{width}; {:?}]", floor.0),
     }
 }
 

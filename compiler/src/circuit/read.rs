@@ -100,6 +100,7 @@ impl Reader<'_> {
         let word = self.tokens.word("a domain")?;
         match word {
             "binary" => Ok(Domain::Binary),
+            "real" => Ok(Domain::Real),
             "categorical" => {
                 self.tokens.expect(Token::OpenParenthesis)?;
                 let size = self.tokens.number()?;
@@ -114,7 +115,7 @@ impl Reader<'_> {
                 self.tokens.expect(Token::CloseParenthesis)?;
                 Ok(Domain::Integer(lo, hi))
             }
-            _ => Err(self.tokens.error_at(at, "expected `categorical`, `binary` or `integer`")),
+            _ => Err(self.tokens.error_at(at, "expected `categorical`, `binary`, `integer` or `real`")),
         }
     }
 
@@ -141,6 +142,12 @@ impl Reader<'_> {
             let (outputs, inputs) = self.pair_then(Token::CloseBracket)?;
             return Ok(ParameterShape::Weight { blocks: first, outputs, inputs, dense: false });
         }
+        if word == "gaussian" {
+            self.tokens.expect(Token::Semicolon)?;
+            let floor = Floor(self.tokens.float()?);
+            self.tokens.expect(Token::CloseBracket)?;
+            return Ok(ParameterShape::Gaussian { width: first, floor });
+        }
         self.tokens.expect(Token::Comma)?;
         let second = self.tokens.number()?;
         self.tokens.expect(Token::CloseBracket)?;
@@ -148,7 +155,7 @@ impl Reader<'_> {
             "table" => Ok(ParameterShape::Table { width: first, values: second }),
             "weight" => Ok(ParameterShape::Weight { blocks: 1, outputs: first, inputs: second, dense: true }),
             "mixing" => Ok(ParameterShape::Mixing { width: first, inputs: second }),
-            _ => Err(self.tokens.error_at(at, "expected `table`, `weight` or `mixing`")),
+            _ => Err(self.tokens.error_at(at, "expected `table`, `weight`, `mixing` or `gaussian`")),
         }
     }
 

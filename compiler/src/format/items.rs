@@ -128,6 +128,7 @@ fn attribute_text(attribute: &Attribute) -> String {
         }
         Attribute::Tie(name) => format!("tie {}", name.value),
         Attribute::MixingTie(name, _) => format!("mixing tie {}", name.value),
+        Attribute::Floor(value, _) => format!("floor {}", value.value),
         Attribute::Weights(rows, _) => {
             let row = |row: &Vec<Number>| {
                 format!("[{}]", row.iter().map(|number| number.value.to_string()).collect::<Vec<_>>().join(", "))

@@ -157,6 +157,7 @@ fn is_contextual(token: Token<'_>) -> bool {
             | Token::Tie
             | Token::Mixing
             | Token::Weights
+            | Token::Floor
             | Token::At
             | Token::By
             | Token::Below

@@ -21,6 +21,7 @@ pub(super) struct Attributes<'a> {
     pub tie: Option<&'a Name>,
     pub mixing_tie: Option<(&'a Name, Span)>,
     pub weights: Option<(&'a Vec<Vec<Number>>, Span)>,
+    pub floor: Option<&'a Number>,
 }
 
 impl<'a> Elaborator<'a> {
@@ -46,6 +47,7 @@ impl<'a> Elaborator<'a> {
                 }
                 Attribute::Tie(name) => read.tie.replace(name).map(|name| name.span),
                 Attribute::MixingTie(name, _) => read.mixing_tie.replace((name, span)).map(|(_, span)| span),
+                Attribute::Floor(value, _) => read.floor.replace(value).map(|value| value.span),
                 Attribute::Weights(rows, _) => read.weights.replace((rows, span)).map(|(_, span)| span),
             };
             if let Some(earlier) = earlier {
@@ -89,5 +91,6 @@ fn name_of(attribute: &Attribute) -> &'static str {
         Attribute::Tie(_) => "the tie",
         Attribute::MixingTie(..) => "the mixing tie",
         Attribute::Weights(..) => "the list of weights",
+        Attribute::Floor(..) => "the floor",
     }
 }

@@ -137,24 +137,23 @@ impl<'a> Elaborator<'a> {
         let values: Vec<Option<i64>> = domain.arguments.iter().map(|argument| self.integer(argument)).collect();
         let needed = match domain.name.value.as_str() {
             "categorical" => 1,
-            "binary" => 0,
+            "binary" | "real" => 0,
             "integer" => 2,
-            "real" => {
-                let message = "variables with real values are not available yet";
-                let fault = Diagnostic::error("domain.real", message, domain.span, "not available yet");
-                self.reports.add(fault.help("discretize the values and use `categorical(K)` or `integer(lo..hi)`"));
-                return None;
-            }
             _ => return self.unknown_domain(domain),
         };
         if domain.arguments.len() != needed {
-            let usage = ["`binary`", "`categorical(K)`", "`integer(lo..hi)`"][needed_position(needed)];
+            let usage = match needed {
+                0 => format!("`{}`", domain.name.value),
+                1 => "`categorical(K)`".to_owned(),
+                _ => "`integer(lo..hi)`".to_owned(),
+            };
             let message = format!("the domain `{}` is written {usage}", domain.name.value);
             self.reports.add(Diagnostic::error("domain.arguments", message, domain.span, "wrong arguments"));
             return None;
         }
         let values: Vec<i64> = values.into_iter().collect::<Option<_>>()?;
         let (lo, hi) = match values[..] {
+            [] if domain.name.value == "real" => return Some(Domain::Real),
             [] => return Some(Domain::Binary),
             [size] => (0, size),
             _ => (values[0], values[1]),
@@ -176,7 +175,7 @@ impl<'a> Elaborator<'a> {
 
     fn unknown_domain(&mut self, domain: &ast::Domain) -> Option<Domain> {
         let name = &domain.name;
-        let help = nearest_help(&name.value, ["categorical", "binary", "integer"].into_iter(), "domains");
+        let help = nearest_help(&name.value, ["categorical", "binary", "integer", "real"].into_iter(), "domains");
         let message = format!("`{}` is not a domain", name.value);
         self.reports.add(Diagnostic::error("domain.unknown", message, name.span, "unknown domain").help(help));
         None
@@ -327,11 +326,6 @@ impl<'a> Elaborator<'a> {
         self.declared.push(Declared { symbol, item, indices: indices.into(), references: 0..0, unit: None });
         Some(())
     }
-}
-
-/// Where the usage of a domain with so many arguments stands.
-fn needed_position(needed: usize) -> usize {
-    needed.min(2)
 }
 
 impl Elaborator<'_> {

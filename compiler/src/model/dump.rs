@@ -75,6 +75,7 @@ fn dump_weights(out: &mut String, weights: &Weights) {
     };
     let shape = match &weights.shape {
         WeightsShape::Table { width, values } => format!("table [{width}, {values}]"),
+        WeightsShape::Gaussian { width, floor } => format!("gaussian [{width}; {}]", floor.0),
         WeightsShape::Dense { outputs, inputs } => format!("dense [{outputs}, {inputs}]"),
         WeightsShape::BlockDiagonal { blocks, size } => format!("block_diagonal [{blocks}, {size}, {size}]"),
         WeightsShape::Monarch { factors } => format!("monarch {}", factors_text(factors)),

@@ -11,8 +11,7 @@ use crate::circuit::{Domain, Family};
 use crate::diagnostic::Diagnostic;
 use std::sync::Arc;
 
-const DISTRIBUTIONS: [&str; 5] = ["categorical", "bernoulli", "indicator", "binomial", "logistic"];
-const LATER: [&str; 2] = ["gaussian", "normal"];
+const DISTRIBUTIONS: [&str; 6] = ["categorical", "bernoulli", "indicator", "binomial", "logistic", "gaussian"];
 
 impl<'a> Elaborator<'a> {
     /// Builds an instance of an input.
@@ -30,7 +29,7 @@ impl<'a> Elaborator<'a> {
         if let Some((span, label)) = misplaced.or(mixing) {
             let message = "this attribute does not belong to an input";
             let fault = Diagnostic::error("attribute.misplaced", message, span, label);
-            self.reports.add(fault.help("an input may have `width`, `tie` and `weights`"));
+            self.reports.add(fault.help("an input may have `width`, `tie`, `weights` and, if it is Gaussian, `floor`"));
             return None;
         }
         if !self.known_distribution(distribution) {
@@ -43,8 +42,10 @@ impl<'a> Elaborator<'a> {
         };
         let variable = variable?;
         let domain = array_of(&self.variables, variable).array.domain;
+        self.check_real(distribution, variable, domain)?;
         let width = self.indicator_width(distribution, &attributes, domain, width?)?;
         self.check_domain(distribution, variable, domain)?;
+        self.check_no_floor(distribution, &attributes)?;
         let table = if distribution.name.value == "indicator" {
             let fixed = attributes.tie.map(|tie| tie.span).or(attributes.weights.map(|(_, span)| span));
             if let Some(span) = fixed {
@@ -59,6 +60,8 @@ impl<'a> Elaborator<'a> {
                     self.indicator(width, domain.size(), value, distribution.span)?
                 }
             }
+        } else if distribution.name.value == "gaussian" {
+            self.gaussian(instance, distribution, &attributes, width)?
         } else {
             let family = self.family(distribution, &attributes, domain)?;
             let given = self.given_table(distribution, attributes.weights, width, domain)?;
@@ -84,12 +87,11 @@ impl<'a> Elaborator<'a> {
     fn known_distribution(&mut self, distribution: &Distribution) -> bool {
         let name = distribution.name.value.as_str();
         if !DISTRIBUTIONS.contains(&name) {
-            let message = if LATER.contains(&name) {
-                format!("the distribution `{name}` is not available yet")
-            } else {
-                format!("`{name}` is not a distribution")
+            let message = format!("`{name}` is not a distribution");
+            let help = match name {
+                "normal" => "the normal distribution is written `gaussian(x)`".to_owned(),
+                _ => nearest_help(name, DISTRIBUTIONS.into_iter(), "distributions"),
             };
-            let help = nearest_help(name, DISTRIBUTIONS.into_iter(), "distributions");
             let fault = Diagnostic::error("input.distribution", message, distribution.name.span, "not known");
             self.reports.add(fault.help(help));
             return false;
@@ -171,6 +173,7 @@ impl<'a> Elaborator<'a> {
             Domain::Categorical(size) => (0, size as i64),
             Domain::Binary => (0, 2),
             Domain::Integer(lo, hi) => (lo, hi),
+            Domain::Real => unreachable!("an indicator of a real variable was refused"),
         };
         if (lo..hi).contains(&value) {
             return Some((value - lo) as usize);
@@ -267,5 +270,6 @@ pub(super) fn domain_text(domain: Domain) -> String {
         Domain::Categorical(size) => format!("categorical({size})"),
         Domain::Binary => "binary".to_owned(),
         Domain::Integer(lo, hi) => format!("integer({lo}..{hi})"),
+        Domain::Real => "real".to_owned(),
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn distributions(
     good.iter().all(|good| *good).then(|| rows.iter().flatten().map(|n| n.value).collect())
 }
 
-fn check_counts(
+pub(super) fn check_counts(
     rows: &[Vec<Number>],
     span: Span,
     (height, length): (usize, usize),

@@ -27,7 +27,8 @@ pub(super) fn of_attribute(attribute: &Attribute) -> Span {
         | Attribute::BlockDiagonal(_, span)
         | Attribute::Monarch(_, span)
         | Attribute::MixingTie(_, span)
-        | Attribute::Weights(_, span) => *span,
+        | Attribute::Weights(_, span)
+        | Attribute::Floor(_, span) => *span,
         Attribute::Tie(name) => name.span,
     }
 }

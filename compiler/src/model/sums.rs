@@ -152,7 +152,10 @@ impl<'a> Elaborator<'a> {
         let extents = match shape {
             WeightsShape::Dense { outputs, inputs } => (*outputs, *inputs),
             WeightsShape::BlockDiagonal { blocks, size } => (blocks * size, *size),
-            WeightsShape::Monarch { .. } | WeightsShape::Table { .. } | WeightsShape::Mixing { .. } => {
+            WeightsShape::Monarch { .. }
+            | WeightsShape::Table { .. }
+            | WeightsShape::Gaussian { .. }
+            | WeightsShape::Mixing { .. } => {
                 let message = "the weights of a Monarch sum are several tensors and cannot be given here";
                 let fault = Diagnostic::error("weights.monarch", message, span, "not for a Monarch sum");
                 self.reports.add(fault.help("give them in a parameter file, as the tensors NAME.1, NAME.2, .."));

@@ -32,6 +32,7 @@ impl WeightsShape {
         let product = |sizes: &[usize]| sizes.iter().try_fold(1_u64, |size, n| size.checked_mul(*n as u64));
         match self {
             WeightsShape::Table { width, values } => product(&[*width, *values]),
+            WeightsShape::Gaussian { width, .. } => product(&[*width, 2]),
             WeightsShape::Dense { outputs, inputs } => product(&[*outputs, *inputs]),
             WeightsShape::BlockDiagonal { blocks, size } => product(&[*blocks, *size, *size]),
             WeightsShape::Monarch { factors } => {
@@ -46,6 +47,7 @@ impl WeightsShape {
     pub(super) fn text(&self) -> String {
         match self {
             WeightsShape::Table { width, values } => format!("a table [{width}, {values}]"),
+            WeightsShape::Gaussian { width, floor } => format!("{width} Gaussian units with the floor {}", floor.0),
             WeightsShape::Dense { outputs, inputs } => format!("dense weights [{outputs}, {inputs}]"),
             WeightsShape::BlockDiagonal { blocks, size } => {
                 format!("block-diagonal weights [{blocks}, {size}, {size}]")
@@ -67,6 +69,7 @@ impl Weights {
         match &self.shape {
             WeightsShape::Monarch { factors } => (1..=factors.len()).map(|k| format!("{}.{k}", self.name)).collect(),
             WeightsShape::Table { .. }
+            | WeightsShape::Gaussian { .. }
             | WeightsShape::Dense { .. }
             | WeightsShape::BlockDiagonal { .. }
             | WeightsShape::Mixing { .. } => vec![self.name.clone()],

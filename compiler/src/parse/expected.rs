@@ -7,7 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::lex::{Lexeme, RESERVED, Token};
 
 /// The words that are names except in one place.
-const CONTEXTUAL: [&str; 15] = [
+const CONTEXTUAL: [&str; 16] = [
     "reversed",
     "untied",
     "width",
@@ -17,6 +17,7 @@ const CONTEXTUAL: [&str; 15] = [
     "tie",
     "mixing",
     "weights",
+    "floor",
     "at",
     "by",
     "below",
@@ -184,6 +185,7 @@ pub(crate) fn spelling(token: Token<'_>) -> &'static str {
         Token::Tie => "tie",
         Token::Mixing => "mixing",
         Token::Weights => "weights",
+        Token::Floor => "floor",
         Token::At => "at",
         Token::By => "by",
         Token::Below => "below",
@@ -374,6 +376,7 @@ fn near_item(word: &str) -> Option<String> {
         "tie",
         "mixing",
         "weights",
+        "floor",
     ];
     let right = match word.to_ascii_lowercase().as_str() {
         "variable" | "variables" => Some("var"),

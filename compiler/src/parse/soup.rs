@@ -22,7 +22,7 @@ fn survives(text: &str) {
     }
 }
 
-const SOUP: [&str; 64] = [
+const SOUP: [&str; 65] = [
     "use",
     "circuit",
     "var",
@@ -48,6 +48,7 @@ const SOUP: [&str; 64] = [
     "tie",
     "mixing",
     "weights",
+    "floor",
     "x",
     "t",
     "categorical",

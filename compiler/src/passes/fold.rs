@@ -106,7 +106,9 @@ enum Operation<'g> {
 #[derive(PartialEq, Eq, Hash)]
 enum Source {
     Column,
+    Gaussian,
     Input(usize),
+    GaussianInput(usize),
     Product(usize),
     Sum(usize),
     Mixing(usize),
@@ -130,19 +132,25 @@ fn shape<'g>(graph: &'g LayerGraph, parameters: &'g [Parameter], id: LayerId, la
     Shape {
         operation,
         width: layer.width,
-        operands: member.operands.iter().map(|operand| source(graph, operand)).collect(),
+        operands: member.operands.iter().map(|operand| source(graph, parameters, operand)).collect(),
         parameters: member.parameters.iter().map(|id| &parameters[id.0 as usize].shape).collect(),
     }
 }
 
-fn source(graph: &LayerGraph, operand: &Operand) -> Source {
+fn source(graph: &LayerGraph, parameters: &[Parameter], operand: &Operand) -> Source {
     let part = match operand {
         Operand::Part(part) => part,
-        Operand::Input(_) => return Source::Column,
+        Operand::Input(input) => {
+            let is_gaussian = matches!(parameters[input.table.0 as usize].shape, ParameterShape::Gaussian { .. });
+            return if is_gaussian { Source::Gaussian } else { Source::Column };
+        }
     };
     let layer = graph.layer(part.layer);
     match layer.op {
-        Op::Input => Source::Input(layer.width),
+        Op::Input => match source(graph, parameters, &layer.members[0].operands[0]) {
+            Source::Gaussian => Source::GaussianInput(layer.width),
+            _ => Source::Input(layer.width),
+        },
         Op::Hadamard => Source::Product(layer.width),
         Op::Sum(SumKind::Mixing) => Source::Mixing(layer.width),
         Op::Sum(_) | Op::Stage(_) => Source::Sum(layer.width),

@@ -16,7 +16,8 @@
 //! * a permutation of a sum's blocks is how the sum stores its result
 //! * a Hadamard product with a sum among its operands is the sum's epilogue
 //! * a Hadamard product that remains is the prologue of the sum that reads it, or part of the product that does
-//! * an input is read directly by products and stages: gathering a column is as cheap as reading rows
+//! * an input is read directly by products and stages: gathering a column is as cheap as reading rows. Not so Gaussian units, which are
+//!   computed once
 //! * what changes nothing (identity permutations, products of one operand) is left out
 //!
 //! A layer is fused only where its one user takes it up: computing a vector twice costs more than a launch. All
@@ -25,7 +26,7 @@
 use crate::circuit::{Circuit, Layer, LayerGraph, LayerId, Member, Module, Op, Operand, PartRef, Scan, Stage, SumKind};
 use crate::passes::{Pass, PassContext, PassError, Passed};
 use crate::plan::scope::{live, uses};
-use crate::plan::shapes::{parts, plain_stage};
+use crate::plan::shapes::{parts, plain_stage, reads_gaussian};
 
 /// The pass.
 pub const PASS: Pass =
@@ -290,7 +291,10 @@ impl Fuser<'_> {
     fn gathered(&self, mut members: Vec<Member>) -> Vec<Member> {
         for position in 0..members[0].operands.len() {
             let Some(inputs) = parts_at(&members, position) else { continue };
-            if inputs.iter().all(|part| matches!(self.get(part.layer).op, Op::Input)) {
+            let is_column = |&part: &PartRef| {
+                matches!(self.get(part.layer).op, Op::Input) && !reads_gaussian(self.member(part), self.circuit)
+            };
+            if inputs.iter().all(is_column) {
                 for (member, input) in members.iter_mut().zip(inputs) {
                     member.operands[position] = self.member(input).operands[0];
                 }

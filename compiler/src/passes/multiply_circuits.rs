@@ -27,7 +27,7 @@ mod untie;
 
 use super::prune::prune;
 use super::{Pass, PassContext, PassError, Passed};
-use crate::circuit::{Circuit, Module};
+use crate::circuit::{Circuit, Domain, Module};
 
 /// The pass.
 pub const PASS: Pass = Pass { name: "multiply-circuits", description: "expands products of circuits", run };
@@ -46,6 +46,9 @@ fn run(module: &Module, _: &PassContext) -> Result<Passed, PassError> {
 }
 
 fn multiply(factors: &[Circuit]) -> Result<Circuit, PassError> {
+    if let Some(real) = factors.iter().find(|factor| factor.variables.iter().any(|array| array.domain == Domain::Real)) {
+        return Err(PassError::Refused(format!("`{}` cannot be multiplied: it has real variables", real.name)));
+    }
     for other in &factors[1..] {
         if other.variables != factors[0].variables {
             let (a, b) = (&factors[0].name, &other.name);

@@ -9,7 +9,7 @@
 use crate::circuit::{
     Circuit, Init, LayerGraph, LayerId, Member, Op, Operand, ParamId, ParameterShape, PartRef, Stage, SumKind,
 };
-use crate::plan::shapes::{plain_stage, weight};
+use crate::plan::shapes::{is_gaussian, plain_stage, weight};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -110,6 +110,9 @@ impl<'a> Known<'a> {
             Operand::Input(input) => {
                 let width = self.circuit.operand_width(&self.circuit.graph, *operand);
                 self.spend(width)?;
+                if is_gaussian(self.circuit, input.table) {
+                    return Some(vec![Support::default(); width]);
+                }
                 let Some(rows) = self.rows(&self.circuit.parameter(input.table).name)? else {
                     return Some(vec![Support::default(); width]);
                 };

@@ -39,7 +39,7 @@ use crate::plan::lower::root_offset;
 use crate::plan::memory::{Interval, assign};
 use crate::plan::packs::Packs;
 use crate::plan::scope::live;
-use danaus_artifact::flow_plan::{Count, FlowKernel, FlowLoop, FlowPlan, FlowStep, pitch};
+use danaus_artifact::flow_plan::{Count, FlowKernel, FlowLoop, FlowPlan, FlowStep, GAUSSIAN_COUNTS, pitch};
 use danaus_artifact::plan::CHUNK;
 use rows::{Encoder, PendingLaunch, PendingStep, Rows};
 use std::collections::{BTreeMap, HashMap};
@@ -219,6 +219,7 @@ impl<'a> Builder<'a> {
             ParameterShape::Table { width, values } => width * (values + 1),
             ParameterShape::Weight { blocks, outputs, inputs, dense: _ } => blocks * outputs * pitch(inputs),
             ParameterShape::Mixing { width, inputs } => width * inputs,
+            ParameterShape::Gaussian { width, .. } => width * GAUSSIAN_COUNTS,
         };
         let offset = self.count_chunks;
         let chunks = u32::try_from(length.div_ceil(CHUNK)).ok();

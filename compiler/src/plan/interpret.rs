@@ -5,8 +5,8 @@
 
 use crate::plan::packs::floats;
 use crate::reference::log_sum_exp;
-use danaus_artifact::plan::{CHUNK, Kernel, Launch, Layout, Plan, Schedule, StageKernel, Step};
-use danaus_artifact::signature::{ParameterShape, VariableArray};
+use danaus_artifact::plan::{CHUNK, GAUSSIAN_PITCH, Kernel, Launch, Layout, Plan, Schedule, StageKernel, Step};
+use danaus_artifact::signature::{ParameterShape, REAL_MISSING, VariableArray};
 
 /// The log-likelihoods of rows of data. `values` holds each parameter row-major: tables as logarithms, weights
 /// linear; each row of data has an entry per variable, none where it is missing.
@@ -39,11 +39,18 @@ pub fn pack(plan: &Plan, values: &[Vec<f64>]) -> Vec<f64> {
             (&ParameterShape::Weight { blocks, outputs, inputs, dense: _ }, Layout::Panels { tile }) => {
                 pack_panels(source, [blocks, outputs, inputs], tile as usize, target);
             }
+            (ParameterShape::Gaussian { .. }, Layout::Gaussian) => pack_gaussian(source, target),
             (ParameterShape::Mixing { .. }, Layout::Mixing) => target.copy_from_slice(source),
             (shape, layout) => panic!("a parameter of shape {shape:?} has no layout {layout:?}"),
         }
     }
     packed
+}
+
+fn pack_gaussian(source: &[f64], target: &mut [f64]) {
+    for (unit, to) in source.chunks_exact(2).zip(target.chunks_exact_mut(GAUSSIAN_PITCH as usize)) {
+        to.copy_from_slice(&[unit[0], unit[1].powf(-0.5), -0.5 * (std::f64::consts::TAU * unit[1]).ln(), 0.0]);
+    }
 }
 
 fn pack_table(source: &[f64], width: usize, values: usize, target: &mut [f64]) {
@@ -110,6 +117,7 @@ impl Machine<'_> {
             &Kernel::Product { width, parts, inputs } => {
                 (0..width as usize).map(|h| self.product(operands, parts, inputs, h, iteration)).collect()
             }
+            &Kernel::Gaussian { width } => (0..width as usize).map(|h| self.gaussian(operands, h, iteration)).collect(),
             Kernel::Kronecker { widths } => self.kronecker(widths, operands),
             Kernel::Stage(stage) => self.stage(stage, weights, operands, iteration),
             &Kernel::Mixing { width, inputs } => {
@@ -136,6 +144,15 @@ impl Machine<'_> {
             self.packed[input[2] as usize * CHUNK + h * input[3] as usize + self.observed[variable]]
         };
         from_arena + columns.chunks_exact(4).take(inputs as usize).map(gather).sum::<f64>()
+    }
+
+    fn gaussian(&self, input: &[u32], h: usize, iteration: u32) -> f64 {
+        let variable = input[0].wrapping_add(iteration.wrapping_mul(input[1])) as usize;
+        let unit = &self.packed[input[2] as usize * CHUNK + h * input[3] as usize..];
+        match self.observed[variable] as u32 {
+            REAL_MISSING => unit[3],
+            bits => unit[2] - 0.5 * ((f64::from(f32::from_bits(bits)) - unit[0]) * unit[1]).powi(2),
+        }
     }
 
     fn kronecker(&self, widths: &[u32], operands: &[u32]) -> Vec<f64> {

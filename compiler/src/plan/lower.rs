@@ -13,15 +13,15 @@
 //! A concatenation is no launch: vectors that nothing else reads are written where the concatenation has them, and
 //! others are copied there.
 
-use crate::circuit::{Circuit, Layer, LayerGraph, LayerId, Member, Op, Operand, ParameterShape, PartRef, Scan};
+use crate::circuit::{Circuit, Layer, LayerGraph, LayerId, Member, Op, Operand, PartRef, Scan};
 use crate::plan::encode::{Encoder, PendingLaunch, PendingStep, Place, Slot, Word};
 use crate::plan::homogeneous::{carry, degree};
 use crate::plan::kernels::Target;
 use crate::plan::memory::{Interval, assign};
 use crate::plan::packs::Packs;
 use crate::plan::scope::{Home, Scope};
-use crate::plan::shapes::{kernel_of, parts, split, weight_layout};
-use danaus_artifact::plan::{Kernel, Layout, Plan};
+use crate::plan::shapes::{input_layout, kernel_of, parts, split, weight_layout};
+use danaus_artifact::plan::{Kernel, Plan};
 use std::collections::{BTreeMap, HashMap};
 
 /// Iterations between two rescalings of a loop's carry.
@@ -299,11 +299,9 @@ impl Lowering<'_> {
         }
         for input in inputs {
             let parameter = &self.circuit.parameters[input.table.0 as usize];
-            let ParameterShape::Table { values, .. } = parameter.shape else {
-                panic!("an input selects from a table, {} is none", parameter.name)
-            };
-            let table = self.packs.offset(input.table, parameter, Layout::Table);
-            words.extend([input.index, input.stride as u32, table, values as u32 + 1].map(Word::Value));
+            let (layout, pitch) = input_layout(&parameter.shape, false);
+            let table = self.packs.offset(input.table, parameter, layout);
+            words.extend([input.index, input.stride as u32, table, pitch].map(Word::Value));
         }
     }
 

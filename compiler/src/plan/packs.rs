@@ -1,7 +1,7 @@
 //! The layout of the packed parameters: each parameter once in every layout that a kernel reads.
 
 use crate::circuit::{ParamId, Parameter, ParameterShape};
-use danaus_artifact::plan::{CHUNK, Layout, Pack};
+use danaus_artifact::plan::{CHUNK, GAUSSIAN_PITCH, Layout, Pack};
 use std::collections::BTreeMap;
 
 /// Packed tensors, in the order of their first use.
@@ -52,6 +52,9 @@ pub fn floats(shape: &ParameterShape, layout: Layout) -> usize {
             values.next_multiple_of(tile as usize) * width
         }
         (ParameterShape::Mixing { width, inputs }, Layout::Mixing) => width * inputs,
+        (ParameterShape::Gaussian { width, .. }, Layout::Gaussian | Layout::GaussianGreatest) => {
+            width * GAUSSIAN_PITCH as usize
+        }
         (shape, layout) => panic!("a parameter of shape {shape:?} has no layout {layout:?}"),
     }
 }

@@ -65,6 +65,7 @@ pub fn describe(kernel: &Kernel) -> String {
         Kernel::Product { width, parts, inputs } => {
             format!("product of width {width}, {}", reads(*parts, *inputs))
         }
+        Kernel::Gaussian { width } => format!("gaussian of width {width}"),
         Kernel::Kronecker { widths } => format!("kronecker of widths {}", list(widths)),
         Kernel::Stage(stage) => describe_stage(stage),
         Kernel::Mixing { width, inputs } => format!("mixing of width {width}, {inputs} parts"),
@@ -122,6 +123,8 @@ fn layout(layout: Layout) -> String {
         Layout::Transposed { tile } => format!("transposed panels of {tile}"),
         Layout::Logarithms => "logarithms".into(),
         Layout::Greatest => "table of maxima".into(),
+        Layout::Gaussian => "Gaussian units".into(),
+        Layout::GaussianGreatest => "Gaussian units with their maxima".into(),
         Layout::Probabilities { tile } => format!("probabilities in panels of {tile}"),
     }
 }
@@ -168,6 +171,7 @@ fn member_text(plan: &Plan, kernel: &Kernel, record: &[u32]) -> String {
     let all = |width: u32, parts: u32| rows(&vec![width; parts as usize]);
     let (width, value) = match kernel {
         &Kernel::Product { width, parts, inputs } => (width, factors(plan, operands, width, parts, inputs).join(" * ")),
+        &Kernel::Gaussian { width } => (width, factors(plan, operands, width, 0, 1).join(" * ")),
         Kernel::Kronecker { widths } => (widths.iter().product(), rows(widths).join(" (x) ")),
         Kernel::Concat { widths } => (widths.iter().sum(), rows(widths).join(" ++ ")),
         &Kernel::Mixing { width, inputs } => {

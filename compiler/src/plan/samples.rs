@@ -194,6 +194,9 @@ pub fn values(circuit: &Circuit, seed: u64) -> Vec<Vec<f64>> {
         ParameterShape::Table { width, values } => rows(rng, width, values).into_iter().map(f64::ln).collect(),
         ParameterShape::Weight { blocks, outputs, inputs, dense: _ } => rows(rng, blocks * outputs, inputs),
         ParameterShape::Mixing { width, inputs } => rows(rng, width, inputs),
+        ParameterShape::Gaussian { width, .. } => {
+            (0..width).flat_map(|_| [rng.random_range(-2.0..2.0), rng.random_range(0.2..2.0)]).collect()
+        }
     };
     circuit.parameters.iter().map(of).collect()
 }

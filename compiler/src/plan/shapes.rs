@@ -4,7 +4,7 @@ use crate::circuit::{
     Circuit, Layer, LayerGraph, Member, Op, Operand, ParamId, ParameterShape, PartRef, Stage, SumKind, VarUse,
 };
 use crate::plan::kernels::{SumShape, Target, schedule};
-use danaus_artifact::plan::{Kernel, Layout, Schedule, StageKernel};
+use danaus_artifact::plan::{GAUSSIAN_PITCH, Kernel, Layout, Schedule, StageKernel};
 
 /// The operands of a member that are layers.
 pub fn parts(member: &Member) -> impl Iterator<Item = PartRef> + '_ {
@@ -35,6 +35,7 @@ pub fn kernel_of(layer: &Layer, graph: &LayerGraph, circuit: &Circuit, target: &
     let width = layer.width as u32;
     let widths = || parts(member).map(|part| graph.layer(part.layer).width as u32).collect();
     match &layer.op {
+        Op::Input if reads_gaussian(member, circuit) => Kernel::Gaussian { width },
         Op::Input | Op::Hadamard => {
             let (parts, inputs) = split(&member.operands);
             Kernel::Product { width, parts: parts.len() as u32, inputs: inputs.len() as u32 }
@@ -54,6 +55,30 @@ pub fn kernel_of(layer: &Layer, graph: &LayerGraph, circuit: &Circuit, target: &
     }
 }
 
+/// Whether an input reads Gaussian units; it has a kernel of its own and is not taken up by others.
+pub fn reads_gaussian(input: &Member, circuit: &Circuit) -> bool {
+    matches!(input.operands[..], [Operand::Input(read)] if is_gaussian(circuit, read.table))
+}
+
+/// Whether a parameter is Gaussian units.
+pub fn is_gaussian(circuit: &Circuit, id: ParamId) -> bool {
+    matches!(circuit.parameter(id).shape, ParameterShape::Gaussian { .. })
+}
+
+/// How an input stands in a record: the layout of what it reads, and the distance between the units.
+///
+/// # Panics
+/// If it reads weights.
+pub fn input_layout(shape: &ParameterShape, is_greatest: bool) -> (Layout, u32) {
+    match (shape, is_greatest) {
+        (ParameterShape::Table { values, .. }, false) => (Layout::Table, *values as u32 + 1),
+        (ParameterShape::Table { values, .. }, true) => (Layout::Greatest, *values as u32 + 1),
+        (ParameterShape::Gaussian { .. }, false) => (Layout::Gaussian, GAUSSIAN_PITCH),
+        (ParameterShape::Gaussian { .. }, true) => (Layout::GaussianGreatest, GAUSSIAN_PITCH),
+        (other, _) => panic!("an input reads a table or Gaussian units, not {other:?}"),
+    }
+}
+
 /// The layout in which a kernel reads its weights, if it has any.
 pub fn weight_layout(kernel: &Kernel) -> Option<Layout> {
     match kernel {
@@ -62,7 +87,11 @@ pub fn weight_layout(kernel: &Kernel) -> Option<Layout> {
         }
         Kernel::Stage(StageKernel { schedule: Schedule::Narrow, .. }) => Some(Layout::Panels { tile: 1 }),
         Kernel::Mixing { .. } => Some(Layout::Mixing),
-        Kernel::Product { .. } | Kernel::Kronecker { .. } | Kernel::Permute { .. } | Kernel::Concat { .. } => None,
+        Kernel::Product { .. }
+        | Kernel::Gaussian { .. }
+        | Kernel::Kronecker { .. }
+        | Kernel::Permute { .. }
+        | Kernel::Concat { .. } => None,
     }
 }
 

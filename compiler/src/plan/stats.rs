@@ -143,6 +143,7 @@ fn of_parameter(parameter: &crate::circuit::Parameter) -> ParameterStats {
         ParameterShape::Weight { outputs, inputs, dense: true, blocks: _ } => vec![outputs, inputs],
         ParameterShape::Weight { blocks, outputs, inputs, dense: false } => vec![blocks, outputs, inputs],
         ParameterShape::Mixing { width, inputs } => vec![width, inputs],
+        ParameterShape::Gaussian { width, .. } => vec![width, 2],
     };
     let values = shape.iter().map(|&extent| extent as u64).product();
     ParameterStats { name: parameter.name.clone(), shape, values, stored: parameter.is_stored() }
@@ -168,6 +169,7 @@ fn of_member(kernel: &Kernel) -> Work {
     let moved = |rows: u64| Work { bytes: 4 * rows, ..Work::default() };
     match kernel {
         &Kernel::Product { width, parts, inputs } => moved(u64::from(width) * u64::from(1 + parts + inputs)),
+        &Kernel::Gaussian { width } => moved(2 * u64::from(width)),
         Kernel::Kronecker { widths } => moved(
             widths.iter().map(|&w| u64::from(w)).product::<u64>() + widths.iter().map(|&w| u64::from(w)).sum::<u64>(),
         ),

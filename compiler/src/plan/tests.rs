@@ -65,6 +65,7 @@ fn rows(kernel: &Kernel) -> (u32, Vec<(usize, u32)>) {
     let each = |widths: &[u32]| widths.iter().enumerate().map(|(k, &w)| (2 + k, w)).collect();
     match kernel {
         &Kernel::Product { width, parts, inputs: _ } => (width, same(parts, width)),
+        &Kernel::Gaussian { width } => (width, Vec::new()),
         Kernel::Kronecker { widths } => (widths.iter().product(), each(widths)),
         Kernel::Concat { widths } => (widths.iter().sum(), each(widths)),
         &Kernel::Mixing { width, inputs } => (width, same(inputs, width)),

@@ -19,16 +19,17 @@
 mod sums;
 
 use super::layers::{Context, Units, carries, evaluate_graph, iteration_context, observed, operand_values, permute};
-use super::parameters::{Tensor, resolve, size};
+use super::parameters::{Tensor, real, resolve, size};
 use super::{ParameterValues, ReferenceError, Row, check_row, domains};
-use crate::circuit::{Circuit, LayerGraph, Member, Op, Operand, Scan, VarUse};
+use crate::circuit::{Circuit, LayerGraph, Member, Op, Operand, ParameterShape, Scan, VarUse};
 
 /// What a circuit expects of rows of data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Flows {
     /// The log-likelihood of each row; `-inf` for a row without flows.
     pub log_likelihoods: Vec<f64>,
-    /// For each parameter of the circuit, in order, the flow of each of its numbers, row-major.
+    /// For each parameter of the circuit, in order, the flow of each of its numbers, row-major; of a Gaussian unit the sums of its flow `F`,
+    /// of `F z` and of `F z^2`, where `z` is the distance from the mean in standard deviations.
     pub parameters: Vec<Vec<f64>>,
 }
 
@@ -43,7 +44,7 @@ pub struct Flows {
 pub fn flows(circuit: &Circuit, values: &ParameterValues, rows: &[Row]) -> Result<Flows, ReferenceError> {
     let parameters = resolve(circuit, values)?;
     let domains = domains(circuit);
-    let none = circuit.parameters.iter().map(|parameter| vec![0.0; size(&parameter.shape)]).collect();
+    let none = circuit.parameters.iter().map(|parameter| vec![0.0; flow_size(&parameter.shape)]).collect();
     let mut gathered = Gathered { parameters: &parameters, flows: none };
     let mut log_likelihoods = Vec::with_capacity(rows.len());
     for (index, row) in rows.iter().enumerate() {
@@ -128,6 +129,10 @@ fn operand_flows(
 /// the row in proportion to the probabilities.
 fn input_flows(input: &VarUse, flow: &[f64], ctx: &Context<'_>, gathered: &mut Gathered<'_>) {
     let table = input.table.0 as usize;
+    if let Tensor::Gaussian { units } = &gathered.parameters[table] {
+        let found = observed(input, ctx).map(real);
+        return gaussian_flows(units, found, flow, &mut gathered.flows[table]);
+    }
     let Tensor::Table { values, log, missing } = &gathered.parameters[table] else {
         panic!("an input has a table, not weights")
     };
@@ -141,6 +146,25 @@ fn input_flows(input: &VarUse, flow: &[f64], ctx: &Context<'_>, gathered: &mut G
                 }
             }
         }
+    }
+}
+
+/// Adds `F`, `F z` and `F z^2`. If the variable is missing, what is expected: 0 for `z` and 1 for its square.
+fn gaussian_flows(units: &[[f64; 2]], found: Option<f64>, flow: &[f64], sums: &mut [f64]) {
+    for (h, (&[mean, variance], &unit)) in units.iter().zip(flow).enumerate() {
+        let (z, square) = found.map_or((0.0, 1.0), |x| {
+            let z = (x - mean) / variance.sqrt();
+            (z, z * z)
+        });
+        [1.0, z, square].iter().zip(&mut sums[3 * h..]).for_each(|(power, sum)| *sum += unit * power);
+    }
+}
+
+/// How many flows a parameter has.
+pub(super) fn flow_size(shape: &ParameterShape) -> usize {
+    match shape {
+        ParameterShape::Gaussian { width, .. } => 3 * width,
+        other => size(other),
     }
 }
 

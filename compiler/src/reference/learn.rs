@@ -50,7 +50,7 @@ pub fn em_step(
 ) -> Result<ParameterValues, ReferenceError> {
     each_row(circuit, values, |parameter, row, weights| {
         let batch = &flows.parameters[parameter][row * weights.len()..][..weights.len()];
-        with_pseudocount(batch, pseudocount)
+        with_pseudocount(circuit, parameter, batch, pseudocount)
     })
 }
 
@@ -69,8 +69,9 @@ pub fn mini_batch_em_step(
         let batch = &flows.parameters[parameter][row * weights.len()..][..weights.len()];
         let node_flow = &mut remembered.0[parameter][row];
         let kept = (1.0 - step) * *node_flow;
-        *node_flow = kept + step * batch.iter().sum::<f64>();
-        let counts = with_pseudocount(batch, pseudocount);
+        let used = if is_gaussian(circuit, parameter) { batch[0] } else { batch.iter().sum::<f64>() };
+        *node_flow = kept + step * used;
+        let counts = with_pseudocount(circuit, parameter, batch, pseudocount);
         if counts.iter().all(|count| *count == 0.0) {
             return counts;
         }
@@ -78,8 +79,15 @@ pub fn mini_batch_em_step(
     })
 }
 
-/// The flows of a row with the pseudocount, in equal parts; all 0 if there is no flow.
-fn with_pseudocount(flows: &[f64], pseudocount: f64) -> Vec<f64> {
+fn is_gaussian(circuit: &Circuit, parameter: usize) -> bool {
+    matches!(circuit.parameters[parameter].shape, ParameterShape::Gaussian { .. })
+}
+
+/// The flows of a row with the pseudocount, in equal parts; all 0 if there is no flow. Gaussian units have no pseudocount.
+fn with_pseudocount(circuit: &Circuit, parameter: usize, flows: &[f64], pseudocount: f64) -> Vec<f64> {
+    if is_gaussian(circuit, parameter) {
+        return flows.to_vec();
+    }
     let is_used = flows.iter().any(|flow| *flow > 0.0);
     let share = if is_used { pseudocount / flows.len() as f64 } else { 0.0 };
     flows.iter().map(|flow| flow + share).collect()
@@ -98,6 +106,13 @@ fn each_row(
         if !parameter.is_stored() {
             continue;
         }
+        if let ParameterShape::Gaussian { floor, .. } = parameter.shape {
+            for (row, unit) in numbers.chunks_mut(2).enumerate() {
+                learn_unit(unit, floor.0, |masses| counts(index, row, masses));
+            }
+            learned.insert(parameter.name.clone(), numbers);
+            continue;
+        }
         let table = matches!(parameter.shape, ParameterShape::Table { .. });
         let (_, columns) = rows_and_columns(&parameter.shape);
         let family = match parameter.init {
@@ -110,6 +125,17 @@ fn each_row(
         learned.insert(parameter.name.clone(), numbers);
     }
     Ok(learned)
+}
+
+/// Replaces mean and variance by those that counts `[S, S1, S2]` say: how often the unit is used, and the sums of `z` and of `z^2` over
+/// these times, where `z` is the distance from the mean in standard deviations. The counts of the unit as it is are `[1, 0, 1]`.
+fn learn_unit(unit: &mut [f64], floor: f64, counts: impl FnOnce(&[f64]) -> Vec<f64>) {
+    let counts = counts(&[1.0, 0.0, 1.0]);
+    if counts[0] > 0.0 {
+        let (first, second) = (counts[1] / counts[0], counts[2] / counts[0]);
+        unit[0] += unit[1].sqrt() * first;
+        unit[1] = (unit[1] * (second - first * first)).max(floor);
+    }
 }
 
 /// Replaces a row by the counts for its linear numbers, divided by their sum; or, if it is of a family, by the member that fits
@@ -133,5 +159,6 @@ fn rows_and_columns(shape: &ParameterShape) -> (usize, usize) {
         ParameterShape::Table { width, values } => (width, values),
         ParameterShape::Weight { blocks, outputs, inputs, dense: _ } => (blocks * outputs, inputs),
         ParameterShape::Mixing { width, inputs } => (width, inputs),
+        ParameterShape::Gaussian { width, .. } => (width, 2),
     }
 }

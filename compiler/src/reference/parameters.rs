@@ -1,7 +1,7 @@
 //! The numbers of a circuit: given by name, or computed as [`Init`] says.
 
 use super::{ReferenceError, log_sum_exp};
-use crate::circuit::{Circuit, Init, Parameter, ParameterShape};
+use crate::circuit::{Circuit, Init, MEANS, Parameter, ParameterShape, VARIANCES};
 use std::collections::BTreeMap;
 
 /// Values by parameter name, row-major: log-probabilities for tables, linear numbers for weights.
@@ -48,13 +48,22 @@ impl ParameterValues {
 pub(super) enum Tensor {
     /// Log-probabilities `[width, values]` and the log-sum of each row.
     Table { values: usize, log: Vec<f64>, missing: Vec<f64> },
+    /// Means and variances `[width, 2]`.
+    Gaussian { units: Vec<[f64; 2]> },
     /// Logarithms of weights `[distinct, outputs, inputs]`; mixing weights are one block.
     Weights { distinct: usize, outputs: usize, inputs: usize, log: Vec<f64> },
 }
 
 impl Tensor {
-    /// The column of a table at a value, or the log-sums of its rows.
+    /// The column of a table at a value, or the log-sums of its rows; the logarithms of Gaussian densities, or 0.
     pub(super) fn column(&self, value: Option<usize>) -> Vec<f64> {
+        if let Tensor::Gaussian { units } = self {
+            let density = |&[mean, variance]: &[f64; 2]| {
+                let far = value.map(|bits| (real(bits) - mean).powi(2) / variance);
+                far.map_or(0.0, |far| -0.5 * (far + (std::f64::consts::TAU * variance).ln()))
+            };
+            return units.iter().map(density).collect();
+        }
         let Tensor::Table { values, log, missing } = self else { panic!("an input has a table, not weights") };
         match value {
             Some(value) => {
@@ -66,7 +75,12 @@ impl Tensor {
     }
 }
 
-/// The numbers of all parameters of a circuit, in order: tables as logarithms, weights linear.
+/// The number whose bits in single precision are the evidence of a real variable.
+pub(super) fn real(bits: usize) -> f64 {
+    f64::from(f32::from_bits(bits as u32))
+}
+
+/// The numbers of all parameters of a circuit, in order: tables as logarithms, weights linear, means and variances as they are.
 pub fn parameter_numbers(circuit: &Circuit, values: &ParameterValues) -> Result<Vec<Vec<f64>>, ReferenceError> {
     let resolver = Resolver { circuit, values };
     circuit.parameters.iter().map(|parameter| resolver.of_parameter(parameter, &mut Vec::new())).collect()
@@ -107,7 +121,9 @@ impl Resolver<'_> {
             Init::Random | Init::Member(_) => Err(ReferenceError::MissingParameter { name: parameter.name.clone() }),
             Init::Given(numbers) => Ok(match parameter.shape {
                 ParameterShape::Table { .. } => numbers.iter().map(|p| p.ln()).collect(),
-                ParameterShape::Weight { .. } | ParameterShape::Mixing { .. } => numbers.clone(),
+                ParameterShape::Weight { .. } | ParameterShape::Mixing { .. } | ParameterShape::Gaussian { .. } => {
+                    numbers.clone()
+                }
             }),
             Init::Indicator { value } => Ok(indicator(&parameter.shape, |_| *value)),
             Init::Identity => Ok(indicator(&parameter.shape, |unit| unit)),
@@ -193,6 +209,7 @@ pub(super) fn size(shape: &ParameterShape) -> usize {
         ParameterShape::Table { width, values } => width * values,
         ParameterShape::Weight { blocks, outputs, inputs, dense: _ } => blocks * outputs * inputs,
         ParameterShape::Mixing { width, inputs } => width * inputs,
+        ParameterShape::Gaussian { width, .. } => 2 * width,
     }
 }
 
@@ -205,6 +222,9 @@ fn check_length(name: &str, values: &[f64], expected: usize) -> Result<Vec<f64>,
 
 /// Checks the numbers and brings them to log space.
 fn tensor(parameter: &Parameter, numbers: Vec<f64>) -> Result<Tensor, ReferenceError> {
+    if let ParameterShape::Gaussian { .. } = parameter.shape {
+        return gaussian(parameter, &numbers);
+    }
     let table = matches!(parameter.shape, ParameterShape::Table { .. });
     let legal = |&value: &f64| if table { value < f64::INFINITY } else { value >= 0.0 && value.is_finite() };
     if let Some(position) = numbers.iter().position(|value| !legal(value)) {
@@ -222,7 +242,17 @@ fn tensor(parameter: &Parameter, numbers: Vec<f64>) -> Result<Tensor, ReferenceE
         ParameterShape::Mixing { width, inputs } => {
             Tensor::Weights { distinct: 1, outputs: width, inputs, log: logarithms(&numbers) }
         }
+        ParameterShape::Gaussian { .. } => unreachable!("these are no logarithms"),
     })
+}
+
+/// Checks means and variances.
+fn gaussian(parameter: &Parameter, numbers: &[f64]) -> Result<Tensor, ReferenceError> {
+    let legal = |(position, value): &(usize, &f64)| if position % 2 == 0 { MEANS.contains(value) } else { VARIANCES.contains(value) };
+    if let Some((position, &value)) = numbers.iter().enumerate().find(|entry| !legal(entry)) {
+        return Err(ReferenceError::Gaussian { name: parameter.name.clone(), position, value });
+    }
+    Ok(Tensor::Gaussian { units: numbers.chunks(2).map(|unit| [unit[0], unit[1]]).collect() })
 }
 
 fn logarithms(weights: &[f64]) -> Vec<f64> {

@@ -32,6 +32,7 @@ pub fn random_values_with(circuit: &Circuit, seed: u64, options: RandomOptions) 
                 let (columns, table) = match parameter.shape {
                     ParameterShape::Table { values, .. } => (values, true),
                     ParameterShape::Weight { inputs, .. } | ParameterShape::Mixing { inputs, .. } => (inputs, false),
+                    ParameterShape::Gaussian { .. } => continue,
                 };
                 draw(&parameter.name, size(&parameter.shape) / columns, columns, table);
             }
@@ -56,6 +57,11 @@ pub fn random_values_with(circuit: &Circuit, seed: u64, options: RandomOptions) 
         }
     }
     for parameter in &circuit.parameters {
+        if let (Init::Random, ParameterShape::Gaussian { width, .. }) = (&parameter.init, &parameter.shape) {
+            let mut uniform = uniform_numbers(&parameter.name, seed);
+            let units = (0..*width).flat_map(|_| [4.0 * uniform() - 2.0, 0.25 + 2.0 * uniform()]);
+            values.insert(&parameter.name, units.collect());
+        }
         if let (Init::Member(family), ParameterShape::Table { width, values: columns }) =
             (&parameter.init, &parameter.shape)
         {

@@ -50,7 +50,7 @@ pub(super) fn product_name(kind: PartitionKind) -> &'static str {
 /// What weights are: `dense transition`, `monarch(128, 128) transition`.
 pub(super) fn weights(weights: &Weights) -> String {
     let kind = match &weights.shape {
-        WeightsShape::Table { .. } => return weights.name.clone(),
+        WeightsShape::Table { .. } | WeightsShape::Gaussian { .. } => return weights.name.clone(),
         WeightsShape::Dense { .. } => "dense".to_owned(),
         WeightsShape::BlockDiagonal { size, .. } => format!("block_diagonal({size})"),
         WeightsShape::Monarch { factors } => {

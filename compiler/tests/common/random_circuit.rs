@@ -220,6 +220,7 @@ impl Maker<'_> {
             ParameterShape::Table { width, values } => (width, values),
             ParameterShape::Weight { blocks, outputs, inputs, dense: _ } => (blocks * outputs, inputs),
             ParameterShape::Mixing { width, inputs } => (width, inputs),
+            ParameterShape::Gaussian { .. } => panic!("random circuits have no Gaussian units"),
         };
         let mut numbers = Vec::new();
         for _ in 0..rows {

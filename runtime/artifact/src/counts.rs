@@ -5,7 +5,7 @@
 //! spread over the row in proportion to its probabilities. Flows are made of them row by row, when they are used: those of all parameters in double
 //! precision would be twice as large as the parameters.
 
-use crate::flow_plan::{FlowPlan, pitch};
+use crate::flow_plan::{FlowPlan, GAUSSIAN_COUNTS, pitch};
 use crate::pack::log_sum;
 use crate::plan::CHUNK;
 use crate::signature::{Parameter, ParameterShape};
@@ -53,11 +53,11 @@ impl<'a> Counts<'a> {
     /// unit mixes. A number that is a probability of 0 has none.
     ///
     /// # Panics
-    /// If there is no such row, or `flows` has not the length of `values`.
+    /// If there is no such row, or `flows` has not the length of `values`; that of a Gaussian unit has [`GAUSSIAN_COUNTS`] flows.
     pub fn row(&self, parameter: usize, row: usize, values: &[f32], flows: &mut [f64]) {
-        assert_eq!(values.len(), flows.len(), "there is a flow for each number");
-        let Some(offset) = self.offsets[parameter] else { return flows.fill(0.0) };
         let shape = &self.parameters[parameter].shape;
+        assert_eq!(flows.len(), flow_columns(shape), "there is a flow for each number");
+        let Some(offset) = self.offsets[parameter] else { return flows.fill(0.0) };
         let first = offset + row * stride(shape);
         match self.numbers {
             Numbers::Single(numbers) => row_flows(shape, &numbers[first..], values, flows),
@@ -71,9 +71,10 @@ impl<'a> Counts<'a> {
             if !self.parameters[index].is_stored() {
                 return Vec::new();
             }
-            let columns = columns(&self.parameters[index].shape).max(1);
-            let mut flows = vec![0.0; values.len()];
-            let rows = values.par_chunks_exact(columns).zip(flows.par_chunks_exact_mut(columns)).enumerate();
+            let shape = &self.parameters[index].shape;
+            let (columns, of_row) = (columns(shape).max(1), flow_columns(shape).max(1));
+            let mut flows = vec![0.0; values.len() / columns * of_row];
+            let rows = values.par_chunks_exact(columns).zip(flows.par_chunks_exact_mut(of_row)).enumerate();
             let rows = rows.with_min_len(GRAIN.div_ceil(columns));
             rows.for_each(|(row, (values, flows))| self.row(index, row, values, flows));
             flows
@@ -87,6 +88,15 @@ fn columns(shape: &ParameterShape) -> usize {
     match shape {
         ParameterShape::Table { values, .. } => *values,
         ParameterShape::Weight { inputs, .. } | ParameterShape::Mixing { inputs, .. } => *inputs,
+        ParameterShape::Gaussian { .. } => 2,
+    }
+}
+
+/// Flows of a row of a parameter.
+fn flow_columns(shape: &ParameterShape) -> usize {
+    match shape {
+        ParameterShape::Gaussian { .. } => GAUSSIAN_COUNTS,
+        other => columns(other),
     }
 }
 
@@ -96,6 +106,7 @@ fn stride(shape: &ParameterShape) -> usize {
         ParameterShape::Table { values, .. } => values + 1,
         ParameterShape::Weight { inputs, .. } => pitch(*inputs),
         ParameterShape::Mixing { inputs, .. } => *inputs,
+        ParameterShape::Gaussian { .. } => GAUSSIAN_COUNTS,
     }
 }
 
@@ -108,6 +119,9 @@ fn row_flows<T: Copy + Into<f64>>(shape: &ParameterShape, counts: &[T], values: 
                 *flow = if log > f32::NEG_INFINITY { count.into() } else { 0.0 };
             }
             spread(counts[values.len()].into(), values, flows);
+        }
+        ParameterShape::Gaussian { .. } => {
+            flows.iter_mut().zip(counts).for_each(|(flow, &count)| *flow = count.into());
         }
         ParameterShape::Weight { .. } => {
             for ((flow, &weight), &count) in numbers {

@@ -67,9 +67,13 @@ pub struct Count {
     /// Where the tensor starts in the counts, in chunks.
     pub offset: u32,
     /// Index of the parameter. Its shape says how the counts are laid out: a table `[width][values + 1]`, weights
-    /// `[blocks][outputs][`[`pitch`]`(inputs)]`, mixing weights `[width][inputs]`.
+    /// `[blocks][outputs][`[`pitch`]`(inputs)]`, mixing weights `[width][inputs]`, Gaussian units `[width][`[`GAUSSIAN_COUNTS`]`]`.
     pub parameter: u32,
 }
+
+/// Counts of a Gaussian unit of flow `F`, with `z` the distance of the observed number from the mean in standard deviations: the sums of
+/// `F`, `F z` and `F z^2`. Where the variable is missing, `z` is 0 and `z^2` is 1.
+pub const GAUSSIAN_COUNTS: usize = 3;
 
 /// Numbers in a row of counts of `inputs` weights.
 pub fn pitch(inputs: usize) -> usize {
@@ -178,6 +182,18 @@ pub enum FlowKernel {
         /// Units.
         width: u32,
     },
+    /// Counts of Gaussian units, see [`GAUSSIAN_COUNTS`]. Record of a reader: flow's row, variable, units. Group: counts, first reader, end
+    /// of readers.
+    Gaussian {
+        /// Units.
+        width: u32,
+    },
+    /// Posteriors of real variables, from the flows of the Gaussian units that read them: their sum, the mean, and the sum of squared
+    /// distances from the mean. Record and group as those of posterior probabilities, with the units in the place of probabilities.
+    GaussianPosterior {
+        /// Units.
+        width: u32,
+    },
     /// Posterior probabilities of variables, from the flows of the units that read them: unit `h` of flow `F` adds
     /// `F * exp(table[h, k] - lse(table[h]))` to value `k`. Record of a reader: flow's row, variable, probabilities. Group, for each
     /// variable: first reader, end of readers.
@@ -231,7 +247,8 @@ impl FlowKernel {
             FlowKernel::Mixing { inputs, .. } => (4 + 2 * *inputs as usize, 2),
             FlowKernel::Kronecker { widths } => (1 + widths.len(), 0),
             FlowKernel::Table { .. } => (2, 4),
-            FlowKernel::Posterior { .. } => (3, 2),
+            FlowKernel::Gaussian { .. } => (3, 3),
+            FlowKernel::Posterior { .. } | FlowKernel::GaussianPosterior { .. } => (3, 2),
             FlowKernel::Max(kernel) => (kernel.record_len(), 0),
             FlowKernel::Choice(kernel) => (kernel.record_len(), 0),
         }

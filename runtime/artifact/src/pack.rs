@@ -2,7 +2,7 @@
 //!
 //! Padding is zero: the rows of a panel beyond its outputs and the gaps between tensors.
 
-use crate::plan::{CHUNK, Layout, Pack, Plan};
+use crate::plan::{CHUNK, GAUSSIAN_PITCH, Layout, Pack, Plan};
 use crate::signature::{Parameter, ParameterShape};
 use multiversion::multiversion;
 use rayon::prelude::*;
@@ -96,6 +96,9 @@ pub fn pack_sizes(layout: Layout, shape: &ParameterShape) -> Option<[usize; 3]> 
             Some([*width, whole(*values, tile), 1])
         }
         (Layout::Mixing, ParameterShape::Mixing { width, inputs }) => Some([*width, *inputs, 1]),
+        (Layout::Gaussian | Layout::GaussianGreatest, ParameterShape::Gaussian { width, .. }) => {
+            Some([*width, GAUSSIAN_PITCH as usize, 1])
+        }
         _ => None,
     }
 }
@@ -133,12 +136,25 @@ fn pack_into(pack: &Pack, parameters: &[Parameter], values: &[Vec<f32>], target:
             check(&parameter.name, source, width * inputs);
             target[..source.len()].copy_from_slice(source);
         }
+        (Layout::Gaussian | Layout::GaussianGreatest, ParameterShape::Gaussian { width, .. }) => {
+            check(&parameter.name, source, 2 * width);
+            pack_gaussian(source, pack.layout == Layout::GaussianGreatest, target);
+        }
         (layout, shape) => panic!("`{}` of shape {shape:?} cannot be packed as {layout:?}", parameter.name),
     }
 }
 
 fn check(name: &str, source: &[f32], expected: usize) {
     assert_eq!(source.len(), expected, "the parameter `{name}` has the wrong length");
+}
+
+/// The numbers of Gaussian units from their means and variances, which are positive.
+fn pack_gaussian(source: &[f32], is_greatest: bool, target: &mut [f32]) {
+    for (unit, to) in source.chunks_exact(2).zip(target.chunks_exact_mut(GAUSSIAN_PITCH as usize)) {
+        let variance = f64::from(unit[1]);
+        let greatest = (-0.5 * (std::f64::consts::TAU * variance).ln()) as f32;
+        to.copy_from_slice(&[unit[0], (1.0 / variance.sqrt()) as f32, greatest, if is_greatest { greatest } else { 0.0 }]);
+    }
 }
 
 fn pack_table(source: &[f32], values: usize, target: &mut [f32]) {

@@ -6,12 +6,14 @@
 //! sample of the batch (batch innermost, padded to whole vectors). A layer of width `w` owns `w` consecutive rows.
 //!
 //! **Evidence** is a buffer `[variables][padded batch]` of value indices; a missing value is the index
-//! `values` of its variable's domain (one past the last).
+//! `values` of its variable's domain (one past the last). Of a real variable it is the bits of numbers, see
+//! [`REAL_MISSING`](crate::signature::REAL_MISSING).
 //!
 //! **Packed parameters** are one buffer of `f32`; offsets into it count chunks of [`CHUNK`] floats.
 //! * table: `[width][values + 1]`, logarithms; the last column is the log-sum of its row, for missing values
 //! * panels: `[distinct][ceil(outputs / tile)][inputs][tile]`, linear, rows beyond `outputs` are zero
 //! * mixing: `[width][inputs]`, linear
+//! * gaussian: `[width][4]`, see [`Layout::Gaussian`]
 //! * transposed: `[distinct][ceil(inputs / tile)][outputs][tile]`, linear, for flows
 //!
 //! **Tables.** A launch computes `members` members. The record of each, [`Kernel::record_len`] words long, stands
@@ -99,7 +101,15 @@ pub enum Layout {
         /// Values per panel.
         tile: u32,
     },
+    /// Of Gaussian units, `[width][4]`: the mean, one over the standard deviation, the logarithm of the density at the mean, and the value
+    /// where the variable is missing, 0.
+    Gaussian,
+    /// As [`Layout::Gaussian`], but the value where the variable is missing is that at the mean.
+    GaussianGreatest,
 }
+
+/// Numbers of a unit in [`Layout::Gaussian`].
+pub const GAUSSIAN_PITCH: u32 = 4;
 
 /// An entry of the plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -149,6 +159,12 @@ pub enum Kernel {
         parts: u32,
         /// Number of table columns.
         inputs: u32,
+    },
+    /// The logarithms of the densities of Gaussian units. The record is that of a product of one input, whose pitch is
+    /// [`GAUSSIAN_PITCH`].
+    Gaussian {
+        /// Units.
+        width: u32,
     },
     /// All combinations of units of the parts, the first most significant.
     Kronecker {
@@ -242,7 +258,11 @@ impl Kernel {
         match self {
             Kernel::Stage(stage) => 2 * u64::from(stage.blocks) * u64::from(stage.outputs) * u64::from(stage.inputs),
             Kernel::Mixing { width, inputs } => 2 * u64::from(*width) * u64::from(*inputs),
-            Kernel::Product { .. } | Kernel::Kronecker { .. } | Kernel::Permute { .. } | Kernel::Concat { .. } => 0,
+            Kernel::Product { .. }
+            | Kernel::Gaussian { .. }
+            | Kernel::Kronecker { .. }
+            | Kernel::Permute { .. }
+            | Kernel::Concat { .. } => 0,
         }
     }
 
@@ -250,6 +270,7 @@ impl Kernel {
     pub fn record_len(&self) -> usize {
         let (parts, inputs) = match self {
             Kernel::Product { parts, inputs, .. } => (*parts, *inputs),
+            Kernel::Gaussian { .. } => (0, 1),
             Kernel::Kronecker { widths } | Kernel::Concat { widths } => (widths.len() as u32, 0),
             Kernel::Stage(stage) => {
                 (stage.prologue_parts + stage.epilogue_parts, stage.prologue_inputs + stage.epilogue_inputs)

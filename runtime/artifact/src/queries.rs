@@ -130,6 +130,13 @@ pub enum ChoiceKernel {
         /// Draws, or takes the greatest.
         draws: bool,
     },
+    /// The number of a real variable: the observed one, or one of the chosen Gaussian unit. Record as that of an input.
+    Gaussian {
+        /// Units.
+        width: u32,
+        /// Draws, or takes the mean.
+        draws: bool,
+    },
 }
 
 impl MaxKernel {
@@ -158,7 +165,7 @@ impl ChoiceKernel {
             ChoiceKernel::Mixing { inputs, .. } => 4 + 2 * *inputs as usize,
             ChoiceKernel::Kronecker { widths } | ChoiceKernel::Concat { widths } => 1 + widths.len(),
             ChoiceKernel::Permute { .. } => 2,
-            ChoiceKernel::Input { .. } => 5,
+            ChoiceKernel::Input { .. } | ChoiceKernel::Gaussian { .. } => 5,
         }
     }
 }

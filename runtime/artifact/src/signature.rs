@@ -1,6 +1,8 @@
 //! What a circuit looks like from outside: its variables and its parameters.
 
 use serde::{Deserialize, Serialize};
+use std::hash::{Hash, Hasher};
+use std::ops::RangeInclusive;
 
 /// `x[256]: categorical(27)`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -13,7 +15,17 @@ pub struct VariableArray {
     pub domain: Domain,
 }
 
-/// The values a variable may take. Evidence is the index of a value, counted from 0.
+/// Evidence of a real variable that is missing: the bits of a NaN.
+pub const REAL_MISSING: u32 = 0x7fc0_0000;
+
+/// Variances that Gaussian units may have, and floors under them: beyond these bounds densities are no numbers in single precision.
+pub const VARIANCES: RangeInclusive<f64> = 1e-30..=1e30;
+
+/// Means that Gaussian units may have.
+pub const MEANS: RangeInclusive<f64> = -1e30..=1e30;
+
+/// The values a variable may take. Evidence is the index of a value, counted from 0; of a real variable it is the bits of a finite number
+/// in single precision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Domain {
     /// `0..K`
@@ -22,15 +34,19 @@ pub enum Domain {
     Binary,
     /// `lo..hi`, without `hi`
     Integer(i64, i64),
+    /// All finite numbers.
+    Real,
 }
 
 impl Domain {
-    /// The number of values.
+    /// The number of values: the evidence that stands for a missing value. For a real variable this is [`REAL_MISSING`], which is no number
+    /// of values.
     pub fn size(self) -> usize {
         match self {
             Domain::Categorical(size) => size,
             Domain::Binary => 2,
             Domain::Integer(lo, hi) => (hi - lo) as usize,
+            Domain::Real => REAL_MISSING as usize,
         }
     }
 }
@@ -74,12 +90,38 @@ pub enum ParameterShape {
         /// Number of vectors.
         inputs: usize,
     },
+    /// Gaussian densities `[width, 2]`: the mean and the variance of each unit.
+    Gaussian {
+        /// Units.
+        width: usize,
+        /// What no variance is below when it is learnt.
+        floor: Floor,
+    },
+}
+
+/// A positive number that variances do not go below. Equal if the bits are.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Floor(pub f64);
+
+impl PartialEq for Floor {
+    fn eq(&self, other: &Floor) -> bool {
+        self.0.to_bits() == other.0.to_bits()
+    }
+}
+
+impl Eq for Floor {}
+
+impl Hash for Floor {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.to_bits().hash(state);
+    }
 }
 
 /// How a parameter starts when no parameter file gives it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Init {
-    /// Random rows, uniform on the simplex, from the seed and the parameter's name.
+    /// Random rows, uniform on the simplex, from the seed and the parameter's name; of Gaussian units a standard normal mean and the
+    /// variance 1.
     Random,
     /// Numbers from the source, row-major, linear (also for tables: probabilities).
     Given(Vec<f64>),

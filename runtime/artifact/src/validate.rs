@@ -11,8 +11,8 @@
 //!
 //! So an executor may trust the numbers of a plan that came out of an untrusted file.
 
-use crate::plan::{CHUNK, Kernel, Launch, Layout, Loop, Plan, Schedule, StageKernel, Step};
-use crate::signature::{Domain, Init, Parameter, ParameterShape, VariableArray};
+use crate::plan::{CHUNK, GAUSSIAN_PITCH, Kernel, Launch, Layout, Loop, Plan, Schedule, StageKernel, Step};
+use crate::signature::{Domain, Init, Parameter, ParameterShape, REAL_MISSING, VARIANCES, VariableArray};
 use thiserror::Error;
 
 /// A broken promise of a plan.
@@ -71,6 +71,7 @@ fn check_variables(arrays: &[VariableArray]) -> Result<Vec<(u64, u64, u64)>, Pla
             Domain::Categorical(size) => Some(size as u64),
             Domain::Binary => Some(2),
             Domain::Integer(lo, hi) => hi.checked_sub(lo).and_then(|size| u64::try_from(size).ok()),
+            Domain::Real => Some(array.domain.size() as u64),
         };
         let values = values.filter(|size| (1..u64::from(u32::MAX)).contains(size));
         let values = values.ok_or_else(|| fail("the domain is empty or too large"))?;
@@ -93,6 +94,7 @@ fn shape_size(shape: &ParameterShape) -> Option<u64> {
         ParameterShape::Table { width, values } => vec![width, values],
         ParameterShape::Weight { blocks, outputs, inputs, .. } => vec![blocks, outputs, inputs],
         ParameterShape::Mixing { width, inputs } => vec![width, inputs],
+        ParameterShape::Gaussian { width, .. } => vec![width, 2],
     };
     product(&sizes).filter(|size| *size > 0)
 }
@@ -101,6 +103,11 @@ fn check_parameter(parameter: &Parameter) -> Result<(), String> {
     let size = shape_size(&parameter.shape).ok_or("the shape is empty or too large")?;
     if matches!(parameter.shape, ParameterShape::Weight { blocks, dense: true, .. } if blocks != 1) {
         return Err("a dense weight has one block".to_string());
+    }
+    if let ParameterShape::Gaussian { floor, .. } = parameter.shape
+        && !VARIANCES.contains(&floor.0)
+    {
+        return Err(format!("the least variance {} is not possible", floor.0));
     }
     let fits = match (&parameter.init, &parameter.shape) {
         (Init::Random, _) => true,
@@ -138,6 +145,7 @@ fn check_pack(plan: &Plan, idx: usize) -> Result<(), String> {
             product(&[*blocks, outputs.div_ceil(tile), *inputs, tile])
         }
         (Layout::Mixing, ParameterShape::Mixing { width, inputs }) => product(&[*width, *inputs]),
+        (Layout::Gaussian, ParameterShape::Gaussian { width, .. }) => product(&[*width, GAUSSIAN_PITCH as usize]),
         _ => return Err("its layout does not fit its parameter".to_string()),
     };
     if inside_packed(plan, pack.offset, len) { Ok(()) } else { Err(OUTSIDE_PACKED.to_string()) }
@@ -158,6 +166,7 @@ fn widths_fit(sizes: &[u32]) -> bool {
 fn check_kernel(kernel: &Kernel) -> Result<(), String> {
     let sound = match kernel {
         Kernel::Product { width, parts, inputs } => *width > 0 && (*parts > 0 || *inputs > 0),
+        Kernel::Gaussian { width } => *width > 0,
         Kernel::Kronecker { widths } => widths_fit(widths),
         Kernel::Concat { widths } => {
             !widths.contains(&0) && (1..=u64::from(u32::MAX)).contains(&widths.iter().map(|w| u64::from(*w)).sum())
@@ -208,6 +217,7 @@ fn operands(kernel: &Kernel) -> Vec<Operand> {
     let inputs = |width: u32, count: u32| (0..count).map(move |_| Operand::Input(u64::from(width)));
     match kernel {
         Kernel::Product { width, parts: p, inputs: i } => parts(*width, *p).chain(inputs(*width, *i)).collect(),
+        Kernel::Gaussian { width } => inputs(*width, 1).collect(),
         Kernel::Kronecker { widths } | Kernel::Concat { widths } => {
             widths.iter().map(|width| Operand::Part(u64::from(*width))).collect()
         }
@@ -226,7 +236,7 @@ fn operands(kernel: &Kernel) -> Vec<Operand> {
 fn out_width(kernel: &Kernel) -> u64 {
     let product = |sizes: &[u32]| sizes.iter().map(|size| u64::from(*size)).product();
     match kernel {
-        Kernel::Product { width, .. } | Kernel::Mixing { width, .. } => u64::from(*width),
+        Kernel::Product { width, .. } | Kernel::Mixing { width, .. } | Kernel::Gaussian { width } => u64::from(*width),
         Kernel::Kronecker { widths } => product(widths),
         Kernel::Concat { widths } => widths.iter().map(|width| u64::from(*width)).sum(),
         Kernel::Permute { outer, rows, columns } => product(&[*outer, *rows, *columns]),
@@ -312,7 +322,7 @@ impl Ctx<'_> {
                     rest = &rest[1..];
                 }
                 Operand::Input(width) => {
-                    self.check_input(width, &rest[..4], iterations)?;
+                    self.check_input(width, &rest[..4], iterations, matches!(kernel, Kernel::Gaussian { .. }))?;
                     rest = &rest[4..];
                 }
             }
@@ -321,7 +331,13 @@ impl Ctx<'_> {
     }
 
     /// `fields` are variable, stride, table offset and pitch.
-    fn check_input(&self, width: u64, fields: &[u32], iterations: Option<[u32; 2]>) -> Result<(), String> {
+    fn check_input(
+        &self,
+        width: u64,
+        fields: &[u32],
+        iterations: Option<[u32; 2]>,
+        is_gaussian: bool,
+    ) -> Result<(), String> {
         let pitch = u64::from(fields[3]);
         if !inside_packed(self.plan, fields[2], width.checked_mul(pitch)) {
             return Err("its table reaches outside the packed parameters".to_string());
@@ -335,6 +351,11 @@ impl Ctx<'_> {
             return Err(format!("it reads variables {low} to {high}, but there are {count}"));
         }
         let met = self.variables.iter().filter(|(first, end, _)| *first as i64 <= high && low < *end as i64);
+        if is_gaussian {
+            let is_real = |(_, _, values): &(u64, u64, u64)| *values == u64::from(REAL_MISSING);
+            let fits = fields[3] == GAUSSIAN_PITCH && met.clone().all(is_real);
+            return if fits { Ok(()) } else { Err("its Gaussian units read what is not real".to_string()) };
+        }
         let values = met.map(|(_, _, values)| *values).max().unwrap_or(0);
         if pitch <= values {
             return Err(format!("its table has {pitch} columns, too few for a variable of {values} values"));

@@ -5,6 +5,9 @@ use danaus_artifact::flow_layout::{FlowLayout, Placed};
 use danaus_artifact::flow_plan::{FlowKernel, FlowPlan, StageFlow, pitch};
 use danaus_artifact::plan::{CHUNK, Kernel, Schedule};
 
+/// Why a plan with Gaussian units is refused.
+const NO_GAUSSIANS: &str = "there are no kernels of Gaussian units for GPUs";
+
 /// What is wrong, in words.
 type Checked = Result<(), String>;
 
@@ -120,7 +123,11 @@ impl Bounds<'_> {
                 record[1..].iter().zip(widths).try_for_each(|(&row, &width)| self.rows(row, width.into()))
             }
             FlowKernel::Table { width } => self.rows(record[0], (*width).into()),
-            FlowKernel::Posterior { .. } | FlowKernel::Max(_) | FlowKernel::Choice(_) => {
+            FlowKernel::Gaussian { .. } => Err(NO_GAUSSIANS.to_string()),
+            FlowKernel::Posterior { .. }
+            | FlowKernel::GaussianPosterior { .. }
+            | FlowKernel::Max(_)
+            | FlowKernel::Choice(_) => {
                 Err("a kernel of another query than training".to_string())
             }
         }
@@ -153,6 +160,7 @@ impl Bounds<'_> {
                 self.parts(parts, (*width).into())?;
                 self.inputs(inputs, (*width).into())
             }
+            Kernel::Gaussian { .. } => Err(NO_GAUSSIANS.to_string()),
             Kernel::Kronecker { widths } | Kernel::Concat { widths } => {
                 let is_product = matches!(kernel, Kernel::Kronecker { .. });
                 let sum = widths.iter().map(|&width| u64::from(width)).sum();

@@ -35,6 +35,9 @@ pub enum KernelError {
         /// Bytes there are.
         available: u64,
     },
+    /// There are no kernels for GPUs for this.
+    #[error("there is no code for GPUs: {0}")]
+    NoGpu(String),
     /// The device or its compiler reported an error.
     #[error("the device reported an error: {0}")]
     Device(String),

@@ -1,5 +1,6 @@
 //! From kernels of the plan to launches of device code: compile-time configurations and arguments.
 
+use crate::gaussian::gaussian_kernel;
 use crate::kronecker::{KroneckerConfig, kronecker_kernel};
 use crate::mixing::{MixingConfig, mixing_kernel};
 use crate::narrow::{GROUP, narrow_kernel};
@@ -17,6 +18,8 @@ use danaus_artifact::plan::{Kernel, Schedule, StageKernel};
 pub enum Config {
     /// See [`crate::product`].
     Product(ProductConfig),
+    /// See [`crate::gaussian`]; the number of units.
+    Gaussian(usize),
     /// See [`crate::kronecker`].
     Kronecker(KroneckerConfig),
     /// See [`crate::stage`].
@@ -99,6 +102,7 @@ impl Config {
                 operands: list(2, *parts, 2 + *parts as usize, *inputs),
                 record: kernel.record_len(),
             }),
+            Kernel::Gaussian { width } => Config::Gaussian(*width as usize),
             Kernel::Kronecker { widths } => Config::Kronecker(KroneckerConfig { widths: sizes(widths) }),
             Kernel::Concat { widths } => Config::Concat(ConcatConfig { widths: sizes(widths) }),
             Kernel::Mixing { width, inputs } => {
@@ -147,6 +151,18 @@ impl Config {
                     evidence(),
                     place,
                     *c,
+                ),
+                Config::Gaussian(width) => gaussian_kernel::launch_unchecked(
+                    client,
+                    count,
+                    dim,
+                    lanes,
+                    arena,
+                    packed(),
+                    tables,
+                    evidence(),
+                    place,
+                    *width,
                 ),
                 Config::Kronecker(c) => {
                     kronecker_kernel::launch_unchecked(client, count, dim, lanes, arena, tables, place, c.clone())

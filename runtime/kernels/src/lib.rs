@@ -4,7 +4,7 @@
 //! time by the plan's [`Kernel`](danaus_artifact::plan::Kernel) and by the layout of the batch.
 //!
 //! Reading order: [`operand`] (how kernels read their operands), [`math`], one module per kernel ([`product`],
-//! [`kronecker`], [`stage`], [`narrow`], [`mixing`], [`permute`], [`rescale`]), [`launch`] (from the plan to device
+//! [`gaussian`], [`kronecker`], [`stage`], [`narrow`], [`mixing`], [`permute`], [`rescale`]), [`launch`] (from the plan to device
 //! code), [`mod@validate`] (what makes a plan safe to run), [`mod@pack`] (layout of parameters), [`program`] (the executor), [`stream`] (long sequences),
 //! [`processor`] (the device that they run on), [`flows`] (training), [`gpu`] (other schedules, compiled ahead of time), [`queries`] (marginals, samples, most likely completions), [`peak`] (what the machine can do).
 //!
@@ -16,6 +16,7 @@
 pub mod chain;
 pub mod error;
 pub mod flows;
+pub mod gaussian;
 pub mod gpu;
 pub mod kronecker;
 pub mod launch;
@@ -41,6 +42,6 @@ pub use error::KernelError;
 pub use flows::FlowProgram;
 pub use pack::{pack, pack_all, pack_len};
 pub use program::{Program, Stats};
-pub use queries::{Completions, Draws, Posteriors, Prefix, is_chain};
+pub use queries::{Completions, Draws, Posteriors, Prefix, answer_rows, is_chain};
 pub use source::source;
 pub use validate::validate;

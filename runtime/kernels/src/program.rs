@@ -11,7 +11,7 @@ use crate::launch::{Config, Layout, Memory, argument, grid};
 use crate::pack::pack_len;
 use crate::processor::{self, upload};
 use crate::rescale::{rescale_kernel, restore_kernel, result_kernel};
-use crate::validate::{arrays, validate};
+use crate::validate::{arrays, is_illegal, validate};
 use cubecl::client::Client;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
@@ -225,7 +225,7 @@ impl Program {
         }
         for (row, indices) in evidence.chunks_exact(batch.max(1)).enumerate() {
             let values = self.values[variable(row)];
-            if let Some(&index) = indices.iter().find(|&&index| index > values) {
+            if let Some(&index) = indices.iter().find(|&&index| is_illegal(index, values)) {
                 return Err(KernelError::Evidence(format!(
                     "row {row} is of a variable of {values} values, but one of its indices is {index}"
                 )));

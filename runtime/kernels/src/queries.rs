@@ -25,4 +25,4 @@ pub mod route;
 
 pub use next::is_chain;
 pub use prefix::Prefix;
-pub use program::{Completions, Draws, Posteriors};
+pub use program::{Completions, Draws, Posteriors, answer_rows};

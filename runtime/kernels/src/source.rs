@@ -1,5 +1,6 @@
 //! The intermediate text of specialised kernels, for people who want to see what a plan becomes.
 
+use crate::gaussian::gaussian_kernel::GaussianKernel;
 use crate::kronecker::kronecker_kernel::KroneckerKernel;
 use crate::launch::{Config, Layout};
 use crate::mixing::mixing_kernel::MixingKernel;
@@ -40,6 +41,18 @@ pub fn source(kernel: &Kernel) -> String {
             place(),
             lanes,
             c,
+        )),
+        Config::Gaussian(width) => Box::new(GaussianKernel::new(
+            settings(),
+            properties,
+            target,
+            buffer(),
+            buffer(),
+            buffer(),
+            buffer(),
+            place(),
+            lanes,
+            width,
         )),
         Config::Kronecker(c) => {
             Box::new(KroneckerKernel::new(settings(), properties, target, buffer(), buffer(), place(), lanes, c))

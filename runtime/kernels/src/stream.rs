@@ -233,6 +233,7 @@ fn inputs(plan: &Plan, launch: &Launch) -> Vec<[u32; 2]> {
     let kernel = &plan.kernels[launch.kernel as usize];
     let lists = match kernel {
         Kernel::Product { parts, inputs, .. } => vec![(2 + parts, *inputs)],
+        Kernel::Gaussian { .. } => vec![(2, 1)],
         Kernel::Stage(stage) => {
             let before = 2 + stage.prologue_parts;
             let after = before + 4 * stage.prologue_inputs + stage.epilogue_parts;

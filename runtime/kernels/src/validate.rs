@@ -14,8 +14,8 @@
 
 use crate::error::KernelError;
 use crate::pack::{pack_len, pack_sizes};
-use danaus_artifact::plan::{CHUNK, Kernel, Launch, Layout, Loop, Pack, Plan, Schedule, StageKernel, Step};
-use danaus_artifact::signature::{Domain, Parameter, ParameterShape};
+use danaus_artifact::plan::{CHUNK, GAUSSIAN_PITCH, Kernel, Launch, Layout, Loop, Pack, Plan, Schedule, StageKernel, Step};
+use danaus_artifact::signature::{Domain, Parameter, ParameterShape, REAL_MISSING};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -83,11 +83,19 @@ pub fn validate_parities(plan: &Plan) -> Checked {
 pub fn width_of(kernel: &Kernel) -> u64 {
     let product = |sizes: &[u32]| sizes.iter().fold(1u64, |product, &size| product.saturating_mul(u64::from(size)));
     match kernel {
-        Kernel::Product { width, .. } | Kernel::Mixing { width, .. } => u64::from(*width),
+        Kernel::Product { width, .. } | Kernel::Mixing { width, .. } | Kernel::Gaussian { width } => u64::from(*width),
         Kernel::Kronecker { widths } => product(widths),
         Kernel::Stage(stage) => product(&[stage.blocks, stage.outputs]),
         Kernel::Permute { outer, rows, columns } => product(&[*outer, *rows, *columns]),
         Kernel::Concat { widths } => widths.iter().map(|&width| u64::from(width)).sum(),
+    }
+}
+
+/// Whether evidence is neither a value of a variable with so many values nor missing.
+pub(crate) fn is_illegal(index: u32, values: u32) -> bool {
+    match values {
+        REAL_MISSING => index != REAL_MISSING && !f32::from_bits(index).is_finite(),
+        _ => index > values,
     }
 }
 
@@ -100,6 +108,7 @@ pub fn arrays(plan: &Plan) -> Result<(Vec<(u64, u64)>, u64), KernelError> {
             Domain::Categorical(size) => size as u64,
             Domain::Binary => 2,
             Domain::Integer(lo, hi) => u64::try_from(i128::from(hi) - i128::from(lo)).unwrap_or(0),
+            Domain::Real => u64::from(REAL_MISSING),
         };
         let named = |what: &str| format!("the variables `{}` {what}", array.name);
         require(size > 0 && size < LIMIT, || named(&format!("have {size} values")))?;
@@ -140,7 +149,7 @@ pub(crate) fn kernel_sizes(kernel: &Kernel) -> Result<(), String> {
                 .sum()
         }
         Kernel::Mixing { inputs, .. } => u64::from((*inputs).min(1)),
-        Kernel::Permute { .. } => 1,
+        Kernel::Permute { .. } | Kernel::Gaussian { .. } => 1,
     };
     if operands == 0 || operands > u64::from(MAX_OPERANDS) {
         return Err(format!("it has {operands} operands; between 1 and {MAX_OPERANDS} are possible"));
@@ -248,6 +257,7 @@ impl<'a> Checker<'a> {
                 parts.iter().try_for_each(|&row| part(row, width, true))?;
                 self.inputs(inputs, width, iterations)
             }
+            Kernel::Gaussian { .. } => self.gaussian(operands, width, iterations),
             Kernel::Kronecker { widths } | Kernel::Concat { widths } => {
                 operands.iter().zip(widths).try_for_each(|(&row, &width)| part(row, u64::from(width), false))
             }
@@ -312,6 +322,21 @@ impl<'a> Checker<'a> {
             self.variables(variable, stride, values, iterations)?;
         }
         Ok(())
+    }
+
+    /// Checks what Gaussian units read.
+    fn gaussian(&self, input: &[u32], width: u64, iterations: &Range<u32>) -> Checked {
+        let &[variable, stride, offset, pitch] = input else { return Ok(()) };
+        require(pitch == GAUSSIAN_PITCH, || format!("Gaussian units are {pitch} numbers apart"))?;
+        self.gaussian_units(offset, width)?;
+        self.variables(variable, stride, u64::from(REAL_MISSING), iterations)
+    }
+
+    /// Checks that Gaussian units stand at an offset.
+    pub(crate) fn gaussian_units(&self, offset: u32, width: u64) -> Checked {
+        let fits = |shape: &ParameterShape| matches!(shape, ParameterShape::Gaussian { width: w, .. } if *w as u64 == width);
+        let units = self.weights(offset, Layout::Gaussian, fits);
+        units.or_else(|_| self.weights(offset, Layout::GaussianGreatest, fits))
     }
 
     /// Checks the variables read at every other iteration of a range.

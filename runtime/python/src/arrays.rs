@@ -56,7 +56,7 @@ pub fn rows(bytes: &[u8], count: usize) -> Vec<Vec<Option<i64>>> {
 pub fn variable(array: &VariableArray) -> (String, Vec<usize>, i64, usize) {
     let low = match array.domain {
         Domain::Integer(low, _) => low,
-        Domain::Categorical(_) | Domain::Binary => 0,
+        Domain::Categorical(_) | Domain::Binary | Domain::Real => 0,
     };
     (array.name.clone(), array.shape.clone(), low, array.domain.size())
 }

@@ -9,6 +9,7 @@ mod learn;
 use danaus_runtime::data::Rows;
 use danaus_runtime::data::memory::MemoryRows;
 use danaus_runtime::queries::{Marginals, Sampling, Stream};
+use danaus_runtime::signature::Domain;
 use danaus_runtime::{Device, Model, ModelError};
 use pyo3::create_exception;
 use pyo3::exceptions::PyException;
@@ -113,6 +114,9 @@ impl RawModel {
     #[staticmethod]
     fn load(py: Python<'_>, path: &str) -> PyResult<RawModel> {
         let model = py.detach(|| Model::load(path)).map_err(raised)?;
+        if model.variables().iter().any(|array| array.domain == Domain::Real) {
+            return Err(raised("models with real variables are not available in Python: use the command danaus"));
+        }
         Ok(RawModel(Mutex::new(model)))
     }
 

@@ -1,6 +1,6 @@
 //! The variables of a circuit as columns of data.
 
-use danaus_artifact::signature::{Domain, VariableArray};
+use danaus_artifact::signature::{Domain, REAL_MISSING, VariableArray};
 
 /// The columns, array after array, the last axis fastest.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +18,8 @@ pub enum Cell {
     Missing,
     /// A whole number.
     Whole(i128),
+    /// Another finite number.
+    Real(f64),
     /// Something else.
     Other,
 }
@@ -68,16 +70,39 @@ impl Columns {
         (0..self.len()).find(|&column| self.name(column).replace(' ', "") == plain)
     }
 
-    /// The value of an index; none if it is missing.
+    /// How many numbers say what is believed of a column: the probabilities of its values, or mean and variance.
+    pub fn beliefs(&self, column: usize) -> usize {
+        if self.is_real(column) { 2 } else { self.missing(column) as usize }
+    }
+
+    /// Whether a column is real.
+    pub fn is_real(&self, column: usize) -> bool {
+        self.domains[column] == Domain::Real
+    }
+
+    /// The number of a real column.
+    pub fn real(&self, column: usize, index: u32) -> Option<f32> {
+        (self.is_real(column) && index != self.missing(column)).then(|| f32::from_bits(index))
+    }
+
+    /// The value of an index as text; none if it is missing.
+    pub fn show(&self, column: usize, index: u32) -> Option<String> {
+        match self.is_real(column) {
+            true => self.real(column, index).map(|number| number.to_string()),
+            false => self.value(column, index).map(|value| value.to_string()),
+        }
+    }
+
+    /// The value of an index; none if it is missing or the column is real.
     pub fn value(&self, column: usize, index: u32) -> Option<i64> {
-        (index < self.missing(column)).then(|| self.low(column) + i64::from(index))
+        (!self.is_real(column) && index < self.missing(column)).then(|| self.low(column) + i64::from(index))
     }
 
     /// The first value of a column.
     pub fn low(&self, column: usize) -> i64 {
         match self.domains[column] {
             Domain::Integer(lo, _) => lo,
-            Domain::Categorical(_) | Domain::Binary => 0,
+            Domain::Categorical(_) | Domain::Binary | Domain::Real => 0,
         }
     }
 
@@ -122,11 +147,12 @@ pub fn index(domain: Domain, cell: Cell) -> Option<u32> {
     let low = match domain {
         Domain::Integer(lo, _) => lo,
         Domain::Categorical(_) | Domain::Binary => 0,
+        Domain::Real => return real(cell),
     };
     let size = domain.size() as i128;
     match cell {
         Cell::Missing => Some(size as u32),
-        Cell::Other => None,
+        Cell::Other | Cell::Real(_) => None,
         Cell::Whole(value) => match value - i128::from(low) {
             index if (0..size).contains(&index) => Some(index as u32),
             _ if value == -1 => Some(size as u32),
@@ -135,11 +161,23 @@ pub fn index(domain: Domain, cell: Cell) -> Option<u32> {
     }
 }
 
+/// The evidence of a real variable: the bits of the number in single precision.
+fn real(cell: Cell) -> Option<u32> {
+    let number = match cell {
+        Cell::Missing => return Some(REAL_MISSING),
+        Cell::Whole(value) => value as f32,
+        Cell::Real(value) => value as f32,
+        Cell::Other => return None,
+    };
+    number.is_finite().then(|| number.to_bits())
+}
+
 /// A domain as it is written, and its values: `categorical(27), whose values are 0 to 26`.
 pub fn describe(domain: Domain) -> String {
     match domain {
         Domain::Categorical(size) => format!("categorical({size}), whose values are 0 to {}", size - 1),
         Domain::Binary => "binary, whose values are 0 and 1".to_string(),
         Domain::Integer(lo, hi) => format!("integer({lo}..{hi}), whose values are {lo} to {}", hi - 1),
+        Domain::Real => "real, whose values are numbers in single precision".to_string(),
     }
 }

@@ -1,5 +1,5 @@
 //! CSV: a row per line, a column per variable, separated by commas, semicolons or tabs. An empty field, `?` or
-//! `-1` is missing. If the first line is not a row of values, it names the columns. Names that are the circuit's variables
+//! `-1` is missing, the last unless it is a value. If the first line is not a row of values, it names the columns. Names that are the circuit's variables
 //! put columns in any order. The file is mapped; an index holds where each row starts.
 
 use super::columns::{Cell, Columns};
@@ -190,6 +190,7 @@ fn cell(field: &[u8]) -> Cell {
     match text.parse::<f64>() {
         Ok(value) if value.is_nan() => Cell::Missing,
         Ok(value) if value.fract() == 0.0 && value.abs() < 1e18 => Cell::Whole(value as i128),
+        Ok(value) if value.is_finite() => Cell::Real(value),
         _ => Cell::Other,
     }
 }

@@ -106,6 +106,7 @@ impl DataError {
     pub(crate) fn value(file: &Path, place: String, found: String, domain: Domain, missing: &str) -> DataError {
         let missing = match domain {
             Domain::Integer(lo, hi) if (lo..hi).contains(&-1) => missing.trim_start_matches("-1, ").to_string(),
+            Domain::Real => missing.trim_start_matches("-1, ").trim_start_matches("or ").to_string(),
             _ => missing.to_string(),
         };
         let expected = format!("{}; a missing value is {missing}", describe(domain));

@@ -1,5 +1,5 @@
 //! NumPy arrays `[rows, variables..]` of any integer, boolean or float type, either byte order, C or Fortran order.
-//! Floats must hold whole numbers; NaN and -1 are missing. An array of an archive is unpacked into a temporary file, so
+//! Floats must hold whole numbers unless the variable is real; NaN is missing, and so is -1 where it is no value. An array of an archive is unpacked into a temporary file, so
 //! that memory does not grow with it.
 
 use super::columns::{Cell, Columns};
@@ -159,7 +159,8 @@ impl Array {
         match self.cell(offset) {
             Cell::Whole(value) => value.to_string(),
             Cell::Missing => "NaN".to_string(),
-            Cell::Other => "a fraction or infinity".to_string(),
+            Cell::Real(value) => value.to_string(),
+            Cell::Other => "infinity".to_string(),
         }
     }
 }
@@ -169,6 +170,8 @@ fn whole(value: f64) -> Cell {
         Cell::Missing
     } else if value.fract() == 0.0 && value.is_finite() {
         Cell::Whole(value as i128)
+    } else if value.is_finite() {
+        Cell::Real(value)
     } else {
         Cell::Other
     }

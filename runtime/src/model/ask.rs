@@ -172,7 +172,7 @@ impl Model {
     fn probabilities(&mut self, rows: &dyn Rows, ask: Ask) -> Result<Marginals, ModelError> {
         let batch = self.batch;
         let session = self.session(Query::Marginal)?;
-        let mut all = Marginals { log_likelihoods: Vec::new(), probabilities: Vec::new(), starts: session.starts() };
+        let mut all = session.no_marginals();
         ask(session, rows, batch, &mut |_, found| {
             all.log_likelihoods.extend_from_slice(&found.log_likelihoods);
             all.probabilities.extend_from_slice(&found.probabilities);

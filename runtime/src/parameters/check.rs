@@ -4,7 +4,7 @@ use super::error::{Problem, names};
 use super::{FINGERPRINT, derive, tensor_shape};
 use crate::tensors::TensorFile;
 use danaus_artifact::plan::Plan;
-use danaus_artifact::signature::{Init, Parameter, ParameterShape};
+use danaus_artifact::signature::{Init, MEANS, Parameter, ParameterShape, VARIANCES};
 use std::collections::BTreeSet;
 
 /// How far the sum of a row may be from one before a warning.
@@ -12,6 +12,9 @@ const TOLERANCE: f64 = 1e-4;
 
 /// The first number that cannot be one.
 pub(crate) fn value(tensor: &str, shape: &ParameterShape, values: &[f32]) -> Option<Problem> {
+    if let ParameterShape::Gaussian { .. } = shape {
+        return gaussian(tensor, values);
+    }
     let is_table = matches!(shape, ParameterShape::Table { .. });
     let (sound, expected): (fn(f32) -> bool, _) = if is_table {
         (|x| x < f32::INFINITY, "a table holds log-probabilities: numbers or -inf")
@@ -26,6 +29,14 @@ pub(crate) fn value(tensor: &str, shape: &ParameterShape, values: &[f32]) -> Opt
         rest /= size;
     }
     Some(Problem::Value { tensor: tensor.to_string(), position, found: values[at], expected })
+}
+
+/// The first number that is no mean or no variance.
+fn gaussian(tensor: &str, values: &[f32]) -> Option<Problem> {
+    let sound = |at: usize| if at % 2 == 0 { MEANS.contains(&values[at].into()) } else { VARIANCES.contains(&values[at].into()) };
+    let at = (0..values.len()).find(|&at| !sound(at))?;
+    let expected = "a Gaussian unit has a mean from -1e30 to 1e30 and a variance from 1e-30 to 1e30";
+    Some(Problem::Value { tensor: tensor.to_string(), position: vec![at / 2, at % 2], found: values[at], expected })
 }
 
 /// Warnings about a whole file: tensors that are not used, another circuit's fingerprint.
@@ -69,6 +80,7 @@ fn row_warning(parameter: &Parameter, values: &[f32]) -> Option<String> {
     let (columns, is_table) = match parameter.shape {
         ParameterShape::Table { values, .. } => (values, true),
         ParameterShape::Weight { inputs, .. } | ParameterShape::Mixing { inputs, .. } => (inputs, false),
+        ParameterShape::Gaussian { .. } => return None,
     };
     row_sums(&parameter.name, columns, is_table, values)
 }

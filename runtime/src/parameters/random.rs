@@ -52,6 +52,20 @@ pub fn members(seed: u64, name: &str, family: Family, width: usize, values: usiz
     members
 }
 
+/// Gaussian units with standard normal means and the variance 1, or the floor under it: the means of units `2 k` and `2 k + 1` are
+/// `sqrt(-2 ln u) cos(2 pi w)` and `sqrt(-2 ln u) sin(2 pi w)` (G. Box, M. Muller, 1958), where `u` and `w` are the first numbers of the rows
+/// `2 k` and `2 k + 1`, of two entries each, that [`rows`] would give.
+pub fn gaussians(seed: u64, name: &str, width: usize, floor: f64) -> Vec<f32> {
+    let numbers = rows(seed, name, 2 * width.div_ceil(2), 2, |probability| probability);
+    let means = numbers.chunks_exact(4).flat_map(|pair| {
+        let [u, w] = [pair[0], pair[2]].map(f64::from);
+        let length = (-2.0 * ln(u.max(f64::MIN_POSITIVE))).max(0.0).sqrt();
+        let (sine, cosine) = (std::f64::consts::TAU * w).sin_cos();
+        [length * cosine, length * sine]
+    });
+    means.take(width).flat_map(|mean| [mean as f32, floor.max(1.0) as f32]).collect()
+}
+
 fn fill(key: [u8; 32], first: usize, values: &mut [f32], columns: usize, entry: fn(f64) -> f64) {
     let mut stream = ChaCha8Rng::from_seed(key);
     stream.set_word_pos(2 * first as u128);

@@ -228,6 +228,7 @@ impl Resolver<'_> {
                 random::rows(seed, name, blocks * outputs, inputs, |p| p)
             }
             ParameterShape::Mixing { width, inputs } => random::rows(seed, name, width, inputs, |p| p),
+            ParameterShape::Gaussian { width, floor } => random::gaussians(seed, name, width, floor.0),
         })
     }
 }

@@ -16,7 +16,7 @@ use crate::training::FlowSource;
 use crate::training::engine::Engine;
 use danaus_artifact::flow_plan::FlowPlan;
 use danaus_artifact::plan::Plan;
-use danaus_artifact::signature::{Init, ParameterShape};
+use danaus_artifact::signature::{Init, Parameter, ParameterShape};
 use std::sync::Arc;
 
 /// What a deterministic circuit is expected to use, and its sum over all rows.
@@ -26,11 +26,13 @@ struct Expected {
     log_partition: f64,
 }
 
-/// Whether all numbers of a circuit have flows: those of an exact product of circuits are computed from its factors', and have none.
+/// Whether all numbers of a circuit have flows that are counts: those of an exact product of circuits are computed from its factors', and have none,
+/// and those of Gaussian units are none.
 pub fn has_all_flows(plan: &Plan) -> bool {
+    let is_gaussian = |parameter: &Parameter| matches!(parameter.shape, ParameterShape::Gaussian { .. });
     plan.parameters
         .iter()
-        .all(|parameter| parameter.is_stored() || matches!(parameter.init, Init::Indicator { .. } | Init::Identity))
+        .all(|parameter| parameter.is_stored() && !is_gaussian(parameter) || matches!(parameter.init, Init::Indicator { .. } | Init::Identity))
 }
 
 /// The entropy of a circuit that is known to be deterministic and [has all flows](has_all_flows), in nats. `flows` is the plan of training. It is

@@ -5,7 +5,7 @@ use super::{QuerySession, evidence};
 use crate::data::Rows;
 use crate::data::memory::MemoryRows;
 use crate::session::SessionError;
-use danaus_kernels::Posteriors;
+use danaus_kernels::{Posteriors, answer_rows};
 use std::ops::ControlFlow;
 
 /// Bytes that the posteriors of a batch take at most, unless one row takes more.
@@ -17,8 +17,10 @@ pub struct Marginals {
     /// The log-likelihood of each row; `-inf` for an impossible one.
     pub log_likelihoods: Vec<f64>,
     /// `[rows][values of all variables, one variable after the other]`. The probabilities of a variable sum to 1; an observed variable
-    /// has its value with probability 1. Those of an impossible row are NaN.
+    /// has its value with probability 1. A real variable has its mean and its variance instead. Those of an impossible row are NaN.
     pub probabilities: Vec<f32>,
+    /// Which variables are real.
+    pub is_real: Vec<bool>,
     /// Where each variable starts in a row, and the length of a row.
     pub starts: Vec<usize>,
 }
@@ -30,7 +32,7 @@ pub struct Moments {
     pub mean: f64,
     /// Its variance.
     pub variance: f64,
-    /// Its entropy, in nats.
+    /// Its entropy, in nats; that of a real variable, a mixture of densities, is not a number.
     pub entropy: f64,
 }
 
@@ -53,6 +55,9 @@ impl Marginals {
     /// Mean, variance and entropy (in nats) of a variable, whose values are `low`, `low + 1` and so on.
     pub fn moments(&self, row: usize, variable: usize, low: i64) -> Moments {
         let all = self.variable(row, variable);
+        if self.is_real[variable] {
+            return Moments { mean: all[0].into(), variance: all[1].into(), entropy: f64::NAN };
+        }
         let mut moments = Moments { mean: 0.0, variance: 0.0, entropy: 0.0 };
         for (index, &probability) in all.iter().enumerate() {
             let probability = f64::from(probability);
@@ -131,7 +136,7 @@ impl QuerySession {
             let mut marginals = Marginals {
                 probabilities: vec![0.0; count * length],
                 log_likelihoods: found.log_likelihoods.clone(),
-                starts: starts.clone(),
+                ..self.no_marginals()
             };
             for row in 0..count {
                 let observed = |variable: usize| evidence[variable * count + row];
@@ -170,7 +175,7 @@ impl QuerySession {
         batch: usize,
         on_batch: &mut dyn FnMut(usize, &Marginals) -> ControlFlow<()>,
     ) -> Result<(), SessionError> {
-        let (starts, variables) = (self.starts(), self.columns.len());
+        let variables = self.columns.len();
         let missing: Vec<u32> = (0..variables).map(|column| self.columns.missing(column)).collect();
         for row in 0..rows.len() {
             let values = evidence(rows, row..row + 1)?;
@@ -178,8 +183,7 @@ impl QuerySession {
             // The last one is the whole row, for its likelihood.
             let indices: Vec<u32> = (0..=variables).flat_map(prefix).collect();
             let prefixes = MemoryRows::from_indices(self.columns.clone(), indices);
-            let mut marginals =
-                Marginals { log_likelihoods: Vec::new(), probabilities: Vec::new(), starts: starts.clone() };
+            let mut marginals = self.no_marginals();
             let mut variable = 0;
             self.marginals(&prefixes, batch, &mut |_, found| {
                 for index in 0..found.log_likelihoods.len() {
@@ -203,9 +207,15 @@ impl QuerySession {
     pub fn starts(&self) -> Vec<usize> {
         let mut starts = vec![0];
         for column in 0..self.columns.len() {
-            starts.push(starts[column] + self.columns.missing(column) as usize);
+            starts.push(starts[column] + self.columns.beliefs(column));
         }
         starts
+    }
+
+    /// Those of no rows.
+    pub fn no_marginals(&self) -> Marginals {
+        let is_real = (0..self.columns.len()).map(|column| self.columns.is_real(column)).collect();
+        Marginals { log_likelihoods: Vec::new(), probabilities: Vec::new(), is_real, starts: self.starts() }
     }
 
     /// What was found for a row. Flows are rounded in every layer, so that they may add up to a little more or less than 1.
@@ -216,16 +226,26 @@ impl QuerySession {
             to.fill(f32::NAN);
             return;
         }
+        let flow = |index: usize| f64::from(found.values[index * found.pitch + row]);
+        // The posteriors of real variables have more rows than are answered.
+        let mut end = 0;
         for variable in 0..self.columns.len() {
             let range = marginals.starts[variable]..marginals.starts[variable + 1];
+            let first = end;
+            end += answer_rows(self.columns.missing(variable)) as usize;
+            if self.columns.is_real(variable) {
+                let moments = [flow(first + 1) as f32, (flow(first + 2) / flow(first)) as f32];
+                let known = self.columns.real(variable, observed(variable));
+                to[range].copy_from_slice(&known.map_or(moments, |number| [number, 0.0]));
+                continue;
+            }
             let value = observed(variable) as usize;
             if value < range.len() {
                 to[range.start + value] = 1.0;
                 continue;
             }
-            let flow = |index: usize| f64::from(found.values[index * found.pitch + row]);
-            let total: f64 = range.clone().map(flow).sum();
-            range.for_each(|index| to[index] = (flow(index) / total) as f32);
+            let total: f64 = (first..end).map(flow).sum();
+            range.zip(first..).for_each(|(index, from)| to[index] = (flow(from) / total) as f32);
         }
     }
 }

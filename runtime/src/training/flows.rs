@@ -46,7 +46,7 @@ impl Flows<'_> {
     pub fn row(&self, parameter: usize, row: usize, values: &[f32], flows: &mut [f64]) {
         match self {
             Flows::Counts(counts) => counts.row(parameter, row, values, flows),
-            Flows::Sums(sums) => flows.copy_from_slice(&sums[parameter][row * values.len()..][..values.len()]),
+            Flows::Sums(sums) => flows.copy_from_slice(&sums[parameter][row * flows.len()..][..flows.len()]),
         }
     }
 

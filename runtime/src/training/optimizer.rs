@@ -20,6 +20,7 @@ pub mod adam;
 pub mod anemone;
 pub mod em;
 pub mod em_average;
+mod gaussian;
 mod rows;
 #[cfg(test)]
 mod tests;

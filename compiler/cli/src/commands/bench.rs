@@ -101,6 +101,7 @@ fn arbitrary(row: usize, variables: &[VariableArray]) -> Vec<Option<i64>> {
         let low = match domain {
             Domain::Integer(low, _) => low,
             Domain::Categorical(_) | Domain::Binary => 0,
+            Domain::Real => return Some(index % 7 - 3),
         };
         Some(low + index)
     };

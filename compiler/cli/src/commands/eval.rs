@@ -4,7 +4,7 @@ use crate::arguments::ModelArguments;
 use crate::evidence::{DataArguments, ParameterArguments, parameters};
 use crate::failure::Failure;
 use crate::gpu::{self, DeviceArguments};
-use crate::model::{self, Model};
+use crate::model::{self, Model, has_real};
 use crate::output;
 use crate::session::{self, Progress};
 use crate::table::{Align, grouped, seconds, table};
@@ -48,6 +48,7 @@ pub struct Eval {
 pub fn run(arguments: &Eval) -> Result<(), Failure> {
     let model = model::open(&arguments.model)?;
     let parameters = parameters(&arguments.parameters, &model.plan)?;
+    let is_density = has_real(&model.plan);
     let (found, flops) = match arguments.stream {
         true => stream(arguments, model, &parameters)?,
         false => rows(arguments, model, &parameters)?,
@@ -55,7 +56,7 @@ pub fn run(arguments: &Eval) -> Result<(), Failure> {
     if arguments.json {
         return output::print(&format!("{}\n", serde_json::to_string(&found).expect("numbers are plain data")));
     }
-    output::print(&text(&found, flops))
+    output::print(&text(&found, flops, is_density))
 }
 
 /// Evaluates row by row; also the FLOPs that it took.
@@ -93,7 +94,8 @@ fn stream(arguments: &Eval, model: Model, parameters: &Parameters) -> Result<(Ev
     Ok((found.map_err(session::failure)?, per_value * length as f64))
 }
 
-fn text(found: &Evaluation, flops: f64) -> String {
+/// Densities have no bits per dimension.
+fn text(found: &Evaluation, flops: f64, is_density: bool) -> String {
     let speed = format!(
         "{} ({:.0} rows/s, {:.1} GFLOP/s)",
         seconds(found.seconds),
@@ -107,6 +109,9 @@ fn text(found: &Evaluation, flops: f64) -> String {
         ("bits per dimension", format!("{:.6}", found.bits_per_dimension)),
         ("perplexity", format!("{:.6}", found.perplexity)),
     ];
+    if is_density {
+        rows.truncate(3);
+    }
     if found.impossible > 0 {
         rows.push(("impossible rows", grouped(found.impossible as u64)));
         let mean = found.mean_possible.map_or("none".to_string(), |mean| format!("{mean:.6}"));

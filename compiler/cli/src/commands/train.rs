@@ -7,7 +7,7 @@ pub use arguments::Train;
 use crate::evidence::{self, ParameterArguments, data_failure};
 use crate::failure::Failure;
 use crate::gpu;
-use crate::model::{self, Model};
+use crate::model::{self, Model, has_real};
 use crate::output::{self, say, say_text};
 use crate::session;
 use crate::training::{curve, report, signal, watcher::Watcher};
@@ -22,6 +22,7 @@ use danaus_runtime::training::config::Batch;
 use danaus_runtime::training::engine::Engine;
 use danaus_runtime::training::likelihood::SessionLikelihood;
 use danaus_runtime::training::run::check_trainable;
+use danaus_runtime::training::standardize::standardize;
 use danaus_runtime::training::{self, Config, FlowSource, Likelihood, Outcome, Settings, Task, TrainError};
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,10 @@ pub fn run(arguments: &Train) -> Result<(), Failure> {
     check_trainable(&model.plan).map_err(Failure::wrong)?;
     let start = start(arguments, &model.plan, &config)?;
     let data = data(arguments, &model.plan)?;
+    let start = match arguments.params {
+        Some(_) => start,
+        None => standardize(&model.plan, start, &*data.train).map_err(data_failure)?,
+    };
     let chunk = chunk(&config, &model, data.train.len());
     let batch = session::usual_batch(&model.plan);
     let plan = Arc::new(model.plan.clone());
@@ -88,7 +93,7 @@ fn train<S: FlowSource, L: Likelihood>(
         fresh: arguments.fresh,
     };
     let stop = signal::on_interrupt()?;
-    let mut watcher = Watcher::new(&task, arguments.metrics.as_deref(), stop)?;
+    let mut watcher = Watcher::new(&task, has_real(&model.plan), arguments.metrics.as_deref(), stop)?;
     let outcome = training::run(task, start, &mut source, Some(judge), &mut watcher);
     // What follows takes memory of its own.
     drop(source);
@@ -108,7 +113,7 @@ fn train<S: FlowSource, L: Likelihood>(
         say_text(&session::timings());
     }
     written.iter().for_each(|path| say(format_args!("wrote {}", path.display())));
-    output::print(&if arguments.json { report::json(&outcome, &found) } else { report::text(&outcome, &found) })
+    output::print(&if arguments.json { report::json(&outcome, &found) } else { report::text(&outcome, &found, has_real(&model.plan)) })
 }
 
 /// What the command line says, and beyond it the file.

@@ -54,6 +54,7 @@ fn domain(domain: Domain) -> String {
         Domain::Categorical(size) => format!("categorical({size})"),
         Domain::Binary => "binary".to_string(),
         Domain::Integer(low, high) => format!("integer({low}..{high})"),
+        Domain::Real => "real".to_string(),
     }
 }
 

@@ -27,8 +27,8 @@ pub fn evaluate<L: Likelihood>(
     data.iter().map(evaluate).collect()
 }
 
-/// For people.
-pub fn text(outcome: &Outcome, found: &Found) -> String {
+/// For people. Densities have no bits per dimension.
+pub fn text(outcome: &Outcome, found: &Found, is_density: bool) -> String {
     let header = ["", "rows", "nats per row", "bits per dimension", "perplexity", "impossible rows"];
     let mut rows = vec![header.map(str::to_string).to_vec()];
     for (name, evaluation) in found {
@@ -41,7 +41,10 @@ pub fn text(outcome: &Outcome, found: &Found) -> String {
             grouped(evaluation.impossible as u64),
         ]);
     }
-    let mut align = [Align::Right; 6];
+    if is_density {
+        rows.iter_mut().for_each(|row| drop(row.drain(3..5)));
+    }
+    let mut align = vec![Align::Right; rows[0].len()];
     align[0] = Align::Left;
     format!("{}\n{}", table("", &align, &rows), summary(outcome))
 }

@@ -25,11 +25,13 @@ pub struct Watcher {
     latest: Option<Measure>,
     best: Option<f64>,
     train: Option<Measure>,
+    /// Whether likelihoods are densities, which have no bits per dimension.
+    is_density: bool,
 }
 
 impl Watcher {
     /// For a run that has not begun.
-    pub fn new(task: &Task<'_>, path: Option<&Path>, stop: Arc<AtomicBool>) -> Result<Watcher, Failure> {
+    pub fn new(task: &Task<'_>, is_density: bool, path: Option<&Path>, stop: Arc<AtomicBool>) -> Result<Watcher, Failure> {
         path.map_or(Ok(()), metrics::check)?;
         let rows = task.train.len() as u64 * task.config.epochs;
         // Four times a second; the target is hidden where stderr is no terminal.
@@ -48,6 +50,7 @@ impl Watcher {
             latest: None,
             best: None,
             train: None,
+            is_density,
         })
     }
 
@@ -70,17 +73,24 @@ impl Watcher {
         format!("at {rate:.0} rows/s and {:.1} GFLOP/s{left}", rate * self.flops_per_row / 1e9)
     }
 
-    /// `train 2.1034 bits, valid 2.0134 bits (best 2.0100)`
+    /// `train 2.1034 bits, valid 2.0134 bits (best 2.0100)`; of densities nats of a row.
     fn bits(&self) -> String {
         let mut parts = Vec::new();
         if let Some(train) = &self.train {
-            parts.push(format!("train {:.4} bits", train.bits_per_dimension));
+            parts.push(format!("train {}", self.shown(train)));
         }
         if let Some(valid) = &self.latest {
             let best = self.best.map_or_else(String::new, |best| format!(" (best {best:.4})"));
-            parts.push(format!("valid {:.4} bits{best}", valid.bits_per_dimension));
+            parts.push(format!("valid {}{best}", self.shown(valid)));
         }
         parts.join(", ")
+    }
+
+    fn shown(&self, measure: &Measure) -> String {
+        match self.is_density {
+            true => format!("{:.4} nats", measure.log_likelihood),
+            false => format!("{:.4} bits", measure.bits_per_dimension),
+        }
     }
 
     fn say(&self, line: &str) {
@@ -90,7 +100,10 @@ impl Watcher {
     fn note(&mut self, record: &Record) {
         self.train = record.train.or(self.train);
         self.latest = record.valid.or(self.latest);
-        self.best = record.best.or(self.best);
+        self.best = match self.is_density {
+            true => record.valid.map(|valid| valid.log_likelihood).into_iter().chain(self.best).reduce(f64::max),
+            false => record.best.or(self.best),
+        };
     }
 }
 

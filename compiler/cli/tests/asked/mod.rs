@@ -102,7 +102,7 @@ impl Compiled {
             let per_row = found.completions.len() / columns.len() / found.values.len();
             for (index, completion) in found.completions.chunks_exact(columns.len()).enumerate() {
                 let value =
-                    |(column, &index): (usize, &u32)| (index < columns.missing(column)).then_some(index as usize);
+                    |(column, &index): (usize, &u32)| (index != columns.missing(column)).then_some(index as usize);
                 values[first + index / per_row] = found.values[index / per_row];
                 all[first + index / per_row].push(completion.iter().enumerate().map(value).collect());
             }

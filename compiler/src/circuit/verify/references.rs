@@ -60,7 +60,7 @@ fn sizes(circuit: &Circuit, report: &mut impl FnMut(Item, String)) {
         variables += array.len();
         let empty = match array.domain {
             Domain::Categorical(size) => size == 0,
-            Domain::Binary => false,
+            Domain::Binary | Domain::Real => false,
             Domain::Integer(lo, hi) => hi <= lo || hi.checked_sub(lo).is_none(),
         };
         if empty {
@@ -74,6 +74,7 @@ fn sizes(circuit: &Circuit, report: &mut impl FnMut(Item, String)) {
                 (!dense || blocks == 1) && fits(&[blocks, outputs, inputs], isize::MAX as usize)
             }
             ParameterShape::Mixing { width, inputs } => fits(&[width, inputs], isize::MAX as usize),
+            ParameterShape::Gaussian { width, .. } => fits(&[width, 2], isize::MAX as usize),
         };
         if !fits {
             report(Item::Parameter(i), "no extent may be 0, and all entries must fit in memory".into());

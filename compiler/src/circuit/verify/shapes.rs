@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::circuit::print::{operation, shape as shape_text};
+use crate::circuit::{Domain, MEANS, VARIANCES, VarUse};
 
 pub(super) fn check(module: &Module, faults: &mut Vec<Fault>) {
     for (index, circuit) in module.circuits.iter().enumerate() {
@@ -45,6 +46,7 @@ fn initial(parameter: &Parameter) -> Checked {
         ParameterShape::Table { width, values } => width * values,
         ParameterShape::Weight { blocks, outputs, inputs, .. } => blocks * outputs * inputs,
         ParameterShape::Mixing { width, inputs } => width * inputs,
+        ParameterShape::Gaussian { floor, .. } => return gaussian(parameter, floor.0),
     };
     match &parameter.init {
         Init::Random => Ok(()),
@@ -86,6 +88,22 @@ fn initial(parameter: &Parameter) -> Checked {
     }
 }
 
+/// The floor and the first numbers of Gaussian units: mean and variance of each.
+fn gaussian(parameter: &Parameter, floor: f64) -> Checked {
+    let ParameterShape::Gaussian { width, .. } = parameter.shape else { return Ok(()) };
+    require(VARIANCES.contains(&floor), || format!("a floor lies between {VARIANCES:?}, not at {floor:?}"))?;
+    match &parameter.init {
+        Init::Random => Ok(()),
+        Init::Given(numbers) => {
+            require(numbers.len() == 2 * width, || format!("{} numbers are given for {}", numbers.len(), 2 * width))?;
+            let legal = |unit: &[f64]| MEANS.contains(&unit[0]) && VARIANCES.contains(&unit[1]);
+            let bad = numbers.chunks_exact(2).find(|unit| !legal(unit));
+            bad.map_or(Ok(()), |unit| Err(format!("no unit has the mean {:?} and the variance {:?}", unit[0], unit[1])))
+        }
+        _ => Err("Gaussian units are random or given".into()),
+    }
+}
+
 fn given(numbers: &[f64], entries: usize) -> Checked {
     require(numbers.len() == entries, || format!("{} numbers are given for {entries} entries", numbers.len()))?;
     match numbers.iter().find(|n| !n.is_finite() || **n < 0.0) {
@@ -107,17 +125,35 @@ fn operands(frame: &Frame, layer: &Layer, member: &Member) -> Checked {
     for operand in &member.operands {
         let Operand::Input(var) = operand else { continue };
         require(direct, || format!("`{}` does not read variables directly", operation(&layer.op)))?;
-        let ParameterShape::Table { values, .. } = frame.circuit.parameter(var.table).shape else {
-            return Err(format!("@{} is not a table", frame.circuit.parameter(var.table).name));
+        let values = match frame.circuit.parameter(var.table).shape {
+            ParameterShape::Table { values, .. } => values,
+            ParameterShape::Gaussian { .. } => {
+                gaussian_operand(frame, layer, var)?;
+                continue;
+            }
+            _ => return Err(format!("@{} is no table and no Gaussian units", frame.circuit.parameter(var.table).name)),
         };
         let last = i64::from(var.index) + i64::from(var.stride) * (frame.steps() as i64 - 1);
         for index in [i64::from(var.index), last] {
-            let size = frame.circuit.domain(index as usize).expect("references are checked").size();
+            let domain = frame.circuit.domain(index as usize).expect("references are checked");
+            require(domain != Domain::Real, || format!("{} is real", variable(frame.circuit, index as u32, 0)))?;
+            let size = domain.size();
             require(size == values, || {
                 let name = variable(frame.circuit, index as u32, 0);
                 format!("the table has {values} values, the domain of {name} {size}")
             })?;
         }
+    }
+    Ok(())
+}
+
+/// Gaussian units are read by inputs, and are about real variables.
+fn gaussian_operand(frame: &Frame, layer: &Layer, var: &VarUse) -> Checked {
+    require(layer.op == Op::Input, || format!("`{}` does not read Gaussian units directly", operation(&layer.op)))?;
+    let last = i64::from(var.index) + i64::from(var.stride) * (frame.steps() as i64 - 1);
+    for index in [i64::from(var.index), last] {
+        let domain = frame.circuit.domain(index as usize).expect("references are checked");
+        require(domain == Domain::Real, || format!("{} is not real", variable(frame.circuit, index as u32, 0)))?;
     }
     Ok(())
 }

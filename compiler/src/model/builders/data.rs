@@ -8,12 +8,16 @@ use crate::diagnostic::Diagnostic;
 use crate::model::Observations;
 use crate::structure::Structure;
 use crate::structure::chow_liu::{Column, MISSING, chow_liu};
+use danaus_artifact::signature::REAL_MISSING;
 
 /// The largest domain of which every value counts for itself, if nothing else is asked for.
 const SMALL: usize = 64;
 
-/// Into how many bins a larger one is divided.
-const BINS: usize = 32;
+/// Into how many bins a larger one is divided, at least and at most.
+const BINS: [usize; 2] = [4, 32];
+
+/// Rows that a cell of a joint table of two such variables should have on average: with fewer, chance looks like information.
+const ROWS_PER_CELL: usize = 16;
 
 /// The most variables that a tree is learnt over: the time grows with the square.
 const VARIABLES: u32 = 1 << 14;
@@ -55,19 +59,40 @@ impl Context<'_> {
     }
 }
 
-/// The values of each variable, put into bins if its domain is large.
+/// The values of each variable, put into bins if its domain is large or real.
 fn columns(arrays: &[VariableArray], observations: &Observations, bins: Option<usize>) -> Vec<Column> {
     let sizes =
         arrays.iter().flat_map(|array| std::iter::repeat_n(array.domain.size(), array.shape.iter().product::<usize>()));
     let values = observations.values.chunks(observations.rows);
-    sizes.zip(values).map(|(size, values)| column(size, values, bins)).collect()
+    let usual = usual_bins(observations.rows);
+    let column = |(size, values): (usize, &[u32])| match size == REAL_MISSING as usize {
+        true => real_column(values, bins.unwrap_or(usual)),
+        false => column(size, values, bins.unwrap_or(if size <= SMALL { size } else { usual })),
+    };
+    sizes.zip(values).map(column).collect()
 }
 
-fn column(size: usize, values: &[u32], bins: Option<usize>) -> Column {
-    let bins = bins.unwrap_or(if size <= SMALL { size } else { BINS }).min(size);
+/// The bins of a large domain if nothing is said.
+fn usual_bins(rows: usize) -> usize {
+    (rows / ROWS_PER_CELL).isqrt().clamp(BINS[0], BINS[1])
+}
+
+fn column(size: usize, values: &[u32], bins: usize) -> Column {
+    let bins = bins.min(size);
     let bin = |value: &u32| match (*value as usize) < size {
         true => (*value as usize * bins / size) as u8,
         false => MISSING,
+    };
+    Column { bins, values: values.iter().map(bin).collect() }
+}
+
+/// Bins with about equally many of the numbers each; equal numbers are in the same one.
+fn real_column(values: &[u32], bins: usize) -> Column {
+    let mut sorted: Vec<f32> = values.iter().map(|&bits| f32::from_bits(bits)).filter(|x| !x.is_nan()).collect();
+    sorted.sort_unstable_by(f32::total_cmp);
+    let bin = |&bits: &u32| match f32::from_bits(bits) {
+        x if x.is_nan() => MISSING,
+        x => (sorted.partition_point(|other| other.total_cmp(&x).is_lt()) * bins / sorted.len()) as u8,
     };
     Column { bins, values: values.iter().map(bin).collect() }
 }

@@ -174,7 +174,7 @@ fn copies(parameters: &mut Vec<Parameter>, old: ParamId, name: &str, blocks: usi
 fn blocks_of(parameter: &Parameter) -> (usize, usize, usize) {
     match parameter.shape {
         ParameterShape::Weight { blocks, outputs, inputs, dense: _ } => (blocks, outputs, inputs),
-        ParameterShape::Table { .. } | ParameterShape::Mixing { .. } => {
+        ParameterShape::Table { .. } | ParameterShape::Gaussian { .. } | ParameterShape::Mixing { .. } => {
             unreachable!("the verifier accepts only weights in Kronecker sums")
         }
     }

@@ -18,6 +18,9 @@ const ADDED: usize = 32;
 /// The edges of layers that have not been reached yet.
 pub(super) type Edges = BTreeMap<PartRef, Vec<Rows>>;
 
+/// Readers by width and by what they read.
+type ByWidth = BTreeMap<usize, BTreeMap<ParamId, Vec<(Rows, VarUse)>>>;
+
 /// A unit's flow that is counted in a table: parameter, rows of the flow, variable.
 pub(super) type Reader = (ParamId, Rows, VarUse);
 
@@ -262,10 +265,18 @@ impl<'a> Builder<'a> {
     /// Launches that count flows in tables, one for each width. Tables that are no tensors of a parameter file are not
     /// trained.
     fn tables(&mut self, id: LayerId, readers: Vec<Reader>, steps: &mut Vec<PendingStep>) {
-        let mut by_width: BTreeMap<usize, BTreeMap<ParamId, Vec<(Rows, VarUse)>>> = BTreeMap::new();
+        let mut by_width: ByWidth = BTreeMap::new();
+        let mut gaussian: ByWidth = BTreeMap::new();
         for (table, flow, input) in readers {
             let parameter = self.circuit.parameter(table);
-            let ParameterShape::Table { width, .. } = parameter.shape else { panic!("an input selects from a table") };
+            let width = match parameter.shape {
+                ParameterShape::Table { width, .. } => width,
+                ParameterShape::Gaussian { width, .. } => {
+                    gaussian.entry(width).or_default().entry(table).or_default().push((flow, input));
+                    continue;
+                }
+                ref other => panic!("an input reads a table or Gaussian units, not {other:?}"),
+            };
             if parameter.is_stored() {
                 by_width.entry(width).or_default().entry(table).or_default().push((flow, input));
             }
@@ -288,6 +299,32 @@ impl<'a> Builder<'a> {
             let launch = self.launch(kernel, members as usize, tables.len(), words, format!("inputs of {id}"));
             steps.push(PendingStep::Launch(launch));
         }
+        gaussian.into_iter().for_each(|(width, all)| steps.push(self.gaussian_counts(id, width, &all)));
+    }
+
+    /// A launch that counts the flows of Gaussian units of a width.
+    fn gaussian_counts(
+        &mut self,
+        id: LayerId,
+        width: usize,
+        all: &BTreeMap<ParamId, Vec<(Rows, VarUse)>>,
+    ) -> PendingStep {
+        let (mut words, mut groups) = (Vec::new(), Vec::new());
+        let mut members = 0;
+        for (&parameter, readers) in all {
+            let first = members;
+            let units = self.packs.offset(parameter, self.circuit.parameter(parameter), Layout::Gaussian);
+            for &(flow, input) in readers {
+                self.touch(flow);
+                words.extend([PendingWord::Rows(flow), PendingWord::Variable(input.index, input.stride)]);
+                words.push(PendingWord::Value(units));
+                members += 1;
+            }
+            groups.extend([self.count(parameter), first, members].map(PendingWord::Value));
+        }
+        words.extend(groups);
+        let kernel = FlowKernel::Gaussian { width: width as u32 };
+        PendingStep::Launch(self.launch(kernel, members as usize, all.len(), words, format!("inputs of {id}")))
     }
 
     /// Where the flows of a parameter are counted, if they are.

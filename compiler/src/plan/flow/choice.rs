@@ -154,23 +154,30 @@ impl<'a> Builder<'a> {
 
     /// Launches that give variables their values, one for each width and number of values.
     pub(super) fn choose_inputs(&mut self, id: LayerId, readers: Vec<Reader>, steps: &mut Vec<PendingStep>) {
-        let mut by_shape: BTreeMap<[usize; 2], Vec<(ParamId, Rows, VarUse)>> = BTreeMap::new();
+        // By width and number of values, none for Gaussian units.
+        let mut by_shape: BTreeMap<(usize, Option<usize>), Vec<(ParamId, Rows, VarUse)>> = BTreeMap::new();
         for (table, choice, input) in readers {
-            let ParameterShape::Table { width, values } = self.circuit.parameter(table).shape else {
-                panic!("an input selects from a table")
+            let shape = match self.circuit.parameter(table).shape {
+                ParameterShape::Table { width, values } => (width, Some(values)),
+                ParameterShape::Gaussian { width, .. } => (width, None),
+                ref other => panic!("an input reads a table or Gaussian units, not {other:?}"),
             };
-            by_shape.entry([width, values]).or_default().push((table, choice, input));
+            by_shape.entry(shape).or_default().push((table, choice, input));
         }
-        for ([width, values], readers) in by_shape {
+        for ((width, values), readers) in by_shape {
             let mut words = Vec::new();
             for &(table, choice, input) in &readers {
                 self.touch(choice);
-                let offset = self.packs.offset(table, self.circuit.parameter(table), self.table_layout());
+                let offset = self.packs.offset(table, self.circuit.parameter(table), self.input_layout(table).0);
                 words.push(PendingWord::Rows(choice));
                 words.extend(self.salt());
                 words.extend([PendingWord::Variable(input.index, input.stride), PendingWord::Value(offset)]);
             }
-            let kernel = ChoiceKernel::Input { width: width as u32, values: values as u32, draws: self.draws() };
+            let (width, draws) = (width as u32, self.draws());
+            let kernel = match values {
+                Some(values) => ChoiceKernel::Input { width, values: values as u32, draws },
+                None => ChoiceKernel::Gaussian { width, draws },
+            };
             let launch = self.launch(FlowKernel::Choice(kernel), readers.len(), 0, words, format!("values of {id}"));
             steps.push(PendingStep::Launch(launch));
         }

@@ -3,10 +3,10 @@
 use super::choice::choice_stage;
 use super::rows::{PendingLaunch, PendingStep, PendingWord, Rows};
 use super::{Builder, PendingLoop, Purpose, State};
-use crate::circuit::{Layer, LayerId, Member, Op, Operand, ParameterShape, PartRef, Scan, VarUse};
+use crate::circuit::{Layer, LayerId, Member, Op, Operand, ParamId, PartRef, Scan, VarUse};
 use crate::plan::homogeneous::{carry, degree};
 use crate::plan::lower::RESCALE;
-use crate::plan::shapes::{kernel_of, split, weight_layout};
+use crate::plan::shapes::{input_layout, kernel_of, split, weight_layout};
 use danaus_artifact::flow_plan::FlowKernel;
 use danaus_artifact::plan::{Kernel, Layout};
 use danaus_artifact::queries::MaxKernel;
@@ -133,17 +133,15 @@ impl<'a> Builder<'a> {
 
     fn input(&mut self, input: VarUse, words: &mut Vec<PendingWord>) {
         let parameter = self.circuit.parameter(input.table);
-        let ParameterShape::Table { values, .. } = parameter.shape else {
-            panic!("an input selects from a table, {} is none", parameter.name)
-        };
-        let table = self.packs.offset(input.table, parameter, self.table_layout());
+        let (layout, pitch) = self.input_layout(input.table);
+        let table = self.packs.offset(input.table, parameter, layout);
         words.push(PendingWord::Variable(input.index, input.stride));
-        words.extend([0, table, values as u32 + 1].map(PendingWord::Value));
+        words.extend([0, table, pitch].map(PendingWord::Value));
     }
 
-    /// How tables of inputs are read.
-    pub(super) fn table_layout(&self) -> Layout {
-        if self.purpose == Purpose::Mpe { Layout::Greatest } else { Layout::Table }
+    /// How what inputs read is laid out, and the distance between units.
+    pub(super) fn input_layout(&self, id: ParamId) -> (Layout, u32) {
+        input_layout(&self.circuit.parameter(id).shape, self.purpose == Purpose::Mpe)
     }
 
     fn weights(&mut self, member: &Member, kernel: &Kernel) -> u32 {

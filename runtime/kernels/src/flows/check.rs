@@ -13,9 +13,9 @@ use super::layout::{FlowLayout, Placed};
 use crate::error::KernelError;
 use crate::queries;
 use crate::validate::{Checked, Checker, Rows, invalid, kernel_sizes, require, width_of};
-use danaus_artifact::flow_plan::{FlowKernel, FlowPlan, FlowStep, StageFlow, pitch};
+use danaus_artifact::flow_plan::{FlowKernel, FlowPlan, FlowStep, GAUSSIAN_COUNTS, StageFlow, pitch};
 use danaus_artifact::plan::{CHUNK, Kernel, Layout, Plan, Schedule, StageKernel};
-use danaus_artifact::signature::ParameterShape;
+use danaus_artifact::signature::{ParameterShape, REAL_MISSING};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What of a plan can be checked before it is laid out.
@@ -90,9 +90,12 @@ fn check_kernel(kernel: &FlowKernel) -> Result<(), String> {
         }
         FlowKernel::Mixing { width, inputs, .. } => kernel_sizes(&Kernel::Mixing { width: *width, inputs: *inputs }),
         FlowKernel::Kronecker { widths } => kernel_sizes(&Kernel::Kronecker { widths: widths.clone() }),
-        FlowKernel::Table { width } if *width > 0 => Ok(()),
-        FlowKernel::Table { .. } => Err("it has no units".to_string()),
-        FlowKernel::Posterior { .. } | FlowKernel::Max(_) | FlowKernel::Choice(_) => queries::check::kernel(kernel),
+        FlowKernel::Table { width } | FlowKernel::Gaussian { width } if *width > 0 => Ok(()),
+        FlowKernel::Table { .. } | FlowKernel::Gaussian { .. } => Err("it has no units".to_string()),
+        FlowKernel::Posterior { .. }
+        | FlowKernel::GaussianPosterior { .. }
+        | FlowKernel::Max(_)
+        | FlowKernel::Choice(_) => queries::check::kernel(kernel),
     }
 }
 
@@ -155,6 +158,7 @@ pub fn length(shape: &ParameterShape) -> usize {
         ParameterShape::Table { width, values } => [width, values.saturating_add(1), 1],
         ParameterShape::Weight { blocks, outputs, inputs, .. } => [blocks, outputs, pitch(inputs)],
         ParameterShape::Mixing { width, inputs } => [width, inputs, 1],
+        ParameterShape::Gaussian { width, .. } => [width, GAUSSIAN_COUNTS, 1],
     };
     sizes.iter().fold(1, |length, &size| length.saturating_mul(size))
 }
@@ -188,7 +192,10 @@ impl Records<'_> {
                 check_groups(groups.chunks_exact(2).map(|group| [group[0], group[1]]), launch.members, &count)
             }
             FlowKernel::Table { width } => self.tables(groups, launch, *width),
-            FlowKernel::Posterior { .. } => queries::check::posterior_groups(groups, launch, &self.layout.tables),
+            FlowKernel::Gaussian { width } => self.gaussians(groups, launch, *width),
+            FlowKernel::Posterior { .. } | FlowKernel::GaussianPosterior { .. } => {
+                queries::check::posterior_groups(groups, launch, &self.layout.tables)
+            }
             FlowKernel::Layer(_) | FlowKernel::Kronecker { .. } | FlowKernel::Max(_) | FlowKernel::Choice(_) => Ok(()),
         }
     }
@@ -237,6 +244,11 @@ impl Records<'_> {
                 record[1..].iter().zip(widths).try_for_each(|(&row, &width)| part(row, u64::from(width), true))
             }
             FlowKernel::Table { width } => part(record[0], u64::from(*width), false),
+            FlowKernel::Gaussian { width } | FlowKernel::GaussianPosterior { width } => {
+                part(record[0], u64::from(*width), false)?;
+                self.checker.gaussian_units(record[2], u64::from(*width))?;
+                self.checker.variables(record[1], 0, u64::from(REAL_MISSING), &(0..1))
+            }
             FlowKernel::Posterior { width, .. } => {
                 part(record[0], u64::from(*width), false)?;
                 queries::check::posterior(self, kernel, record)
@@ -281,6 +293,22 @@ impl Records<'_> {
         }
         require(expected == launch.members, || "groups do not cover the readers".to_string())?;
         require(!self.stage.variables.is_empty() || launch.members == 0, || "there are no variables".to_string())
+    }
+
+    /// Groups cover the readers in order and count in different places.
+    fn gaussians(&self, groups: &[u32], launch: &Placed, width: u32) -> Checked {
+        let mut seen = BTreeSet::new();
+        let mut expected = 0;
+        for group in groups.chunks_exact(3) {
+            let &[offset, first, end] = group else { continue };
+            require(first == expected && end >= first && end <= launch.members, || "groups overlap".to_string())?;
+            require(seen.insert(offset), || "two groups count in the same place".to_string())?;
+            expected = end;
+            self.counted(offset, |shape| {
+                matches!(shape, ParameterShape::Gaussian { width: w, .. } if *w as u64 == u64::from(width))
+            })?;
+        }
+        require(expected == launch.members, || "groups do not cover the readers".to_string())
     }
 }
 

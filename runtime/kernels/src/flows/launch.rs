@@ -5,6 +5,7 @@ use super::layout::Placed;
 use super::mixing::{MixingFlowConfig, mixing_flow_kernel};
 use super::stage::{StageFlowConfig, stage_flow_kernel};
 use super::table::{ROWS, TableFlowConfig, table_flow_kernel};
+use crate::gaussian::gaussian_flow_kernel;
 use crate::kronecker::KroneckerConfig;
 use crate::launch::{Config, Layout, Memory, argument, grid, list};
 use crate::operand::PlaceLaunch;
@@ -27,6 +28,8 @@ pub enum FlowConfig {
     Kronecker(KroneckerConfig),
     /// See [`super::table`].
     Table(TableFlowConfig),
+    /// See [`crate::gaussian`]; the number of units.
+    Gaussian(usize),
     /// See [`crate::queries`].
     Query(QueryConfig),
 }
@@ -49,6 +52,10 @@ impl FlowConfig {
                 let width = *width as usize;
                 FlowConfig::Table(TableFlowConfig { width, rows: ROWS.min(width.div_ceil(layout.units)) })
             }
+            FlowKernel::Gaussian { width } => FlowConfig::Gaussian(*width as usize),
+            FlowKernel::GaussianPosterior { width } => {
+                FlowConfig::Query(QueryConfig::GaussianPosterior(*width as usize))
+            }
             FlowKernel::Posterior { width, values, tile } => {
                 FlowConfig::Query(QueryConfig::posterior([*width, *values, *tile], layout))
             }
@@ -62,7 +69,7 @@ impl FlowConfig {
         match self {
             FlowConfig::Layer(config) => config.scratch() * layout.lanes,
             FlowConfig::Stage(config) => config.scratch(),
-            FlowConfig::Mixing(_) | FlowConfig::Kronecker(_) | FlowConfig::Table(_) => 0,
+            FlowConfig::Mixing(_) | FlowConfig::Kronecker(_) | FlowConfig::Table(_) | FlowConfig::Gaussian(_) => 0,
             FlowConfig::Query(config) => config.scratch(),
         }
     }
@@ -121,6 +128,20 @@ impl FlowConfig {
                     tables,
                     place(),
                     c.clone(),
+                ),
+                FlowConfig::Gaussian(width) => gaussian_flow_kernel::launch_unchecked(
+                    client,
+                    count,
+                    dim,
+                    lanes,
+                    arena,
+                    counts,
+                    packed,
+                    tables,
+                    evidence,
+                    place(),
+                    groups,
+                    *width,
                 ),
                 FlowConfig::Table(c) => table_flow_kernel::launch_unchecked(
                     client,

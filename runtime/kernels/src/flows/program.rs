@@ -20,7 +20,7 @@ use crate::pack::{pack_all, pack_run, runs};
 use crate::processor::{self, upload};
 use crate::program::{FLUSH, Stats, check_memory};
 use crate::queries::launch::Answers;
-use crate::validate::arrays;
+use crate::validate::{arrays, is_illegal};
 use cubecl::bytes::Bytes;
 use cubecl::client::Client;
 use cubecl::prelude::*;
@@ -259,7 +259,7 @@ impl FlowProgram {
         }
         for (variable, indices) in evidence.chunks_exact(rows.max(1)).enumerate() {
             let values = self.values[variable];
-            if let Some(index) = indices.iter().find(|&&index| index > values) {
+            if let Some(index) = indices.iter().find(|&&index| is_illegal(index, values)) {
                 let what = format!("variable {variable} has {values} values, but one of its indices is {index}");
                 return Err(KernelError::Evidence(what));
             }

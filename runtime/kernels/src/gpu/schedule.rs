@@ -111,6 +111,7 @@ fn layer(role: Role, kernel: &Kernel, sizes: &Sizes) -> Scheduled {
     let rows = sizes.rows;
     match Config::new(kernel, 1, layout) {
         Config::Product(c) => scheduled(role, DeviceKernel::Product { c, shape: rows }, rows, runs(c.width)),
+        Config::Gaussian(_) => panic!("circuits with real variables are not compiled for GPUs"),
         Config::Kronecker(c) => {
             let width = c.width();
             scheduled(role, DeviceKernel::Kronecker { c, shape: rows }, rows, runs(width))
@@ -207,7 +208,12 @@ fn flow(role: Role, kernel: &FlowKernel, sizes: &Sizes) -> Option<Scheduled> {
             let per_item = runs(c.widths.iter().sum());
             Some(scheduled(role, DeviceKernel::FlowKronecker { c, shape: rows }, rows, per_item))
         }
-        FlowKernel::Table { .. } | FlowKernel::Posterior { .. } | FlowKernel::Max(_) | FlowKernel::Choice(_) => None,
+        FlowKernel::Table { .. }
+        | FlowKernel::Gaussian { .. }
+        | FlowKernel::Posterior { .. }
+        | FlowKernel::GaussianPosterior { .. }
+        | FlowKernel::Max(_)
+        | FlowKernel::Choice(_) => None,
     }
 }
 

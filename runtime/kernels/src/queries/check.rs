@@ -7,7 +7,7 @@ use crate::validate::{Checked, MAX_TILE, Rows, invalid, kernel_sizes, require, w
 use danaus_artifact::flow_plan::FlowKernel;
 use danaus_artifact::plan::{CHUNK, Kernel, Layout, Schedule, StageKernel};
 use danaus_artifact::queries::{ChoiceKernel, ChoiceStage, MaxKernel};
-use danaus_artifact::signature::ParameterShape;
+use danaus_artifact::signature::{ParameterShape, REAL_MISSING};
 use std::collections::BTreeSet;
 
 /// Checks the sizes of a kernel of queries.
@@ -29,6 +29,7 @@ pub(crate) fn kernel(kernel: &FlowKernel) -> Result<(), String> {
         FlowKernel::Max(MaxKernel::Mixing { width, inputs })
         | FlowKernel::Choice(ChoiceKernel::Mixing { width, inputs, .. }) => counted(*width, *inputs),
         FlowKernel::Choice(ChoiceKernel::Input { width, values, .. }) => counted(*width, *values),
+        FlowKernel::GaussianPosterior { width } | FlowKernel::Choice(ChoiceKernel::Gaussian { width, .. }) => counted(*width, 2),
         FlowKernel::Choice(ChoiceKernel::Merge { .. }) => Ok(()),
         FlowKernel::Choice(ChoiceKernel::Kronecker { widths }) => {
             kernel_sizes(&Kernel::Kronecker { widths: widths.clone() })
@@ -41,7 +42,8 @@ pub(crate) fn kernel(kernel: &FlowKernel) -> Result<(), String> {
         | FlowKernel::Stage(_)
         | FlowKernel::Mixing { .. }
         | FlowKernel::Kronecker { .. }
-        | FlowKernel::Table { .. } => Err("it belongs to no query".to_string()),
+        | FlowKernel::Table { .. }
+        | FlowKernel::Gaussian { .. } => Err("it belongs to no query".to_string()),
     }
 }
 
@@ -158,6 +160,11 @@ pub(crate) fn choice(records: &Records<'_>, kernel: &ChoiceKernel, record: &[u32
             records.checker.weights(record[3], Layout::Mixing, |shape| {
                 *shape == ParameterShape::Mixing { width: *width as usize, inputs: *inputs as usize }
             })
+        }
+        ChoiceKernel::Gaussian { width, .. } => {
+            choice(record[0], false)?;
+            records.checker.gaussian_units(record[4], u64::from(*width))?;
+            records.checker.variables(record[3], 0, u64::from(REAL_MISSING), &(0..1))
         }
         ChoiceKernel::Input { width, values, .. } => {
             choice(record[0], false)?;

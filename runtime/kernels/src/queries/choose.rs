@@ -30,7 +30,7 @@ pub struct ChooseConfig {
 
 /// The choices of a vector of draws; those beyond `width` become 0.
 #[cube]
-fn chosen<N: Size>(
+pub fn chosen<N: Size>(
     choices: &[u32],
     row: usize,
     descent: &Descent,
@@ -50,7 +50,7 @@ fn chosen<N: Size>(
 
 /// Whether there is a choice.
 #[cube]
-fn any<N: Size>(choice: Vector<u32, N>) -> bool {
+pub fn any<N: Size>(choice: Vector<u32, N>) -> bool {
     let n = N::value();
     let mut all = choice.extract(0usize);
     #[unroll]

@@ -6,6 +6,7 @@ use super::pick::DescentLaunch;
 use super::posterior::{PosteriorConfig, posterior_kernel};
 use super::route::{RouteLaunch, choose_concat_kernel, choose_kronecker_kernel, choose_permute_kernel, merge_kernel};
 use crate::flows::layout::Placed;
+use crate::gaussian::{choose_gaussian_kernel, gaussian_posterior_kernel};
 use crate::kronecker::KroneckerConfig;
 use crate::launch::{Layout, Memory, argument, grid, list};
 use crate::mixing::MixingConfig;
@@ -26,6 +27,8 @@ const POSTERIOR_VECTORS: usize = 2;
 pub enum QueryConfig {
     /// See [`super::posterior`].
     Posterior(PosteriorConfig),
+    /// See [`crate::gaussian`]; the number of units.
+    GaussianPosterior(usize),
     /// See [`super::max`].
     MaxStage(SumConfig),
     /// See [`super::max`].
@@ -36,6 +39,8 @@ pub enum QueryConfig {
     Mixing(ChooseConfig),
     /// See [`super::choose`].
     Input(ChooseConfig),
+    /// See [`crate::gaussian`]; the number of units, and whether numbers are drawn.
+    Gaussian(usize, bool),
     /// See [`super::route`].
     Merge(usize),
     /// See [`super::route`].
@@ -119,6 +124,7 @@ impl QueryConfig {
             }
             ChoiceKernel::Mixing { width, inputs, draws } => QueryConfig::Mixing(config(*width, *inputs, *draws)),
             ChoiceKernel::Input { width, values, draws } => QueryConfig::Input(config(*width, *values, *draws)),
+            ChoiceKernel::Gaussian { width, draws } => QueryConfig::Gaussian(*width as usize, *draws),
             ChoiceKernel::Kronecker { widths } => QueryConfig::Kronecker(KroneckerConfig { widths: sizes(widths) }),
             ChoiceKernel::Concat { widths } => QueryConfig::Concat(ConcatConfig { widths: sizes(widths) }),
             ChoiceKernel::Permute { outer, rows, columns } => {
@@ -146,10 +152,16 @@ impl QueryConfig {
         // SAFETY: the caller's promise.
         unsafe {
             match self {
-                QueryConfig::Posterior(_) | QueryConfig::MaxStage(_) | QueryConfig::MaxMixing(_) => {
+                QueryConfig::Posterior(_)
+                | QueryConfig::GaussianPosterior(_)
+                | QueryConfig::MaxStage(_)
+                | QueryConfig::MaxMixing(_) => {
                     self.launch_values(client, memory, answers, placed);
                 }
-                QueryConfig::Stage(_) | QueryConfig::Mixing(_) | QueryConfig::Input(_) => {
+                QueryConfig::Stage(_)
+                | QueryConfig::Mixing(_)
+                | QueryConfig::Input(_)
+                | QueryConfig::Gaussian(..) => {
                     self.launch_choice(client, memory, answers, placed);
                 }
                 _ => self.launch_route(client, memory, answers, placed),
@@ -172,6 +184,12 @@ impl QueryConfig {
                     let (starts, posteriors) = (argument(&answers.starts), argument(&answers.posteriors));
                     posterior_kernel::launch_unchecked(
                         client, count, dim, lanes, arena, packed, tables, starts, posteriors, place, groups, *c,
+                    )
+                }
+                QueryConfig::GaussianPosterior(width) => {
+                    let (starts, posteriors) = (argument(&answers.starts), argument(&answers.posteriors));
+                    gaussian_posterior_kernel::launch_unchecked(
+                        client, count, dim, lanes, arena, packed, tables, starts, posteriors, place, groups, *width,
                     )
                 }
                 QueryConfig::MaxStage(c) => max_stage_kernel::launch_unchecked(
@@ -226,6 +244,12 @@ impl QueryConfig {
                         evidence,
                         descent,
                         *c,
+                    )
+                }
+                QueryConfig::Gaussian(width, draws) => {
+                    let completions = argument(&answers.completions);
+                    choose_gaussian_kernel::launch_unchecked(
+                        client, count, dim, LANES, choices, completions, packed, tables, evidence, descent, *width, *draws,
                     )
                 }
                 _ => panic!("{self:?} chooses nothing"),

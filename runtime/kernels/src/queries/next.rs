@@ -74,8 +74,11 @@ pub fn see_kernel<N: Size>(
 }
 
 /// Whether a plan of marginals is a chain that runs downwards: one loop, an iteration of which reads one variable, from the one before
-/// the last down to the first.
+/// the last down to the first. Distributions of real variables are not computed so.
 pub fn is_chain(plan: &FlowPlan) -> bool {
+    if plan.kernels.iter().any(|kernel| matches!(kernel, FlowKernel::GaussianPosterior { .. })) {
+        return false;
+    }
     let loops: Vec<usize> =
         (0..plan.backward.len()).filter(|&at| matches!(plan.backward[at], FlowStep::Loop(_))).collect();
     let ([at], [body]) = (&loops[..], &plan.loops[..]) else { return false };

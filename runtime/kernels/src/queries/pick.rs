@@ -37,7 +37,7 @@ pub struct Descent {
 
 /// The numbers of the draws from `d` on.
 #[cube]
-fn numbers<N: Size>(descent: &Descent, d: usize) -> Vector<u32, N> {
+pub fn numbers<N: Size>(descent: &Descent, d: usize) -> Vector<u32, N> {
     let n = N::value();
     let mut all = Vector::<u32, N>::empty();
     #[unroll]

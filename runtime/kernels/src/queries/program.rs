@@ -8,12 +8,14 @@ use crate::flows::program::{FlowSession, zeros};
 use crate::launch::{argument, grid};
 use crate::program::check_memory;
 use cubecl::prelude::*;
+use danaus_artifact::signature::REAL_MISSING;
 
 /// Posterior probabilities of a batch of rows.
 pub struct Posteriors {
     /// The log-likelihood of each row.
     pub log_likelihoods: Vec<f64>,
-    /// `[sum of the variables' values][pitch]`: the values of a variable one after the other, those of all variables in order. What
+    /// `[sum of the variables' rows][pitch]`: the values of a variable one after the other, those of all variables in order; of a real one
+    /// the sum of the flows, the mean, and the sum of squared distances from it ([`answer_rows`]). What
     /// stands there for observed variables and for impossible rows has no meaning.
     pub values: Vec<f32>,
     /// Samples in a row of `values`; the first are those of the batch.
@@ -44,6 +46,11 @@ pub struct Completions {
     pub completions: Vec<u32>,
 }
 
+/// Rows of the posterior of a variable with so many values.
+pub fn answer_rows(values: u32) -> u32 {
+    if values == REAL_MISSING { 3 } else { values }
+}
+
 impl FlowProgram {
     /// Posterior probabilities of all variables. `evidence` is `[variables][rows]`; `batch` is the size of the buffers, at least
     /// `rows`.
@@ -65,7 +72,7 @@ impl FlowProgram {
         let mut total = 0u32;
         for &values in &self.values {
             starts.push(total);
-            total = total.saturating_add(values);
+            total = total.saturating_add(answer_rows(values));
         }
         check_memory(&self.client, u64::from(total) * pitch as u64 * 4, "the posteriors")?;
         let starts = if starts.is_empty() { vec![0] } else { starts };
@@ -76,7 +83,7 @@ impl FlowProgram {
 
     /// Reads the posteriors.
     pub(super) fn read_posteriors(&self, session: &FlowSession) -> Result<Vec<f32>, KernelError> {
-        let total: usize = self.values.iter().map(|&values| values as usize).sum();
+        let total: usize = self.values.iter().map(|&values| answer_rows(values) as usize).sum();
         let read = self.client.read_one(session.answers.posteriors.clone());
         let read = read.map_err(|error| KernelError::Device(format!("{error:?}")))?;
         Ok(f32::from_bytes(&read)[..total * session.memory.layout.samples()].to_vec())

@@ -85,6 +85,7 @@ impl State<'_> {
                 let (parts, inputs) = operands.split_at(*parts as usize);
                 (0..*width as usize).map(|h| self.sum(parts, inputs, iteration, h, sample)).collect()
             }
+            Kernel::Gaussian { .. } => panic!("plans of these tests have no Gaussian units"),
             Kernel::Kronecker { widths } => operands.iter().zip(widths).fold(vec![0.0], |all, (&row, &width)| {
                 all.iter().flat_map(|x| (0..width as usize).map(move |h| x + self.part(row, h, sample))).collect()
             }),

@@ -43,7 +43,7 @@ pub(super) fn level(cell: Cell) -> Option<Option<u8>> {
     match cell {
         Cell::Missing | Cell::Whole(-1) => Some(None),
         Cell::Whole(value) => u8::try_from(value).ok().map(Some),
-        Cell::Other => None,
+        Cell::Real(_) | Cell::Other => None,
     }
 }
 

@@ -17,6 +17,7 @@
 //! The softmax does not change when a number is added to all logits of a row, so the logarithms of the current
 //! probabilities are logits of the row: nothing but `m` and `v` is remembered. A probability of 0 has the logit `-inf`, and stays 0.
 
+use super::gaussian;
 use super::rows::{prepare, trained};
 use super::{Optimizer, State, Update, WrongFlow};
 use crate::numbers::exp;
@@ -42,6 +43,17 @@ struct Step {
     size: f64,
 }
 
+impl Step {
+    /// The change of a number by its gradient.
+    fn change(&self, gradient: f64, mean: &mut f64, square: &mut f64) -> f64 {
+        *mean = self.betas[0] * *mean + (1.0 - self.betas[0]) * gradient;
+        *square = self.betas[1] * *square + (1.0 - self.betas[1]) * gradient * gradient;
+        let root = (*square / self.corrections[1]).sqrt() + self.epsilon;
+        let change = self.size * (*mean / self.corrections[0]) / root;
+        if change.is_finite() { change } else { 0.0 }
+    }
+}
+
 impl Adam {
     /// At the start of a run.
     pub fn new(pseudocount: f64, betas: [f64; 2], epsilon: f64) -> Adam {
@@ -65,8 +77,11 @@ impl Optimizer for Adam {
         trained(update, values).try_for_each(|trained| {
             let (idx, form) = (trained.idx, trained.form);
             let moments =
-                means[idx].par_chunks_exact_mut(form.columns).zip(squares[idx].par_chunks_exact_mut(form.columns));
+                means[idx].par_chunks_exact_mut(form.masses()).zip(squares[idx].par_chunks_exact_mut(form.masses()));
             trained.for_each_row(moments, |row, (flows, flow), logits, (means, squares)| {
+                if let Some(floor) = form.floor {
+                    return gaussian::shift(row, unit_changes([flows[0], flows[1], flows[2]], means, squares, step), floor);
+                }
                 form.read_logarithms(row, logits);
                 if move_logits(logits, (flows, flow), means, squares, step) {
                     form.write_logarithms(logits, row);
@@ -82,6 +97,13 @@ impl Optimizer for Adam {
     fn restore(&mut self, state: State) {
         self.state = state;
     }
+}
+
+/// What a Gaussian unit is moved by: its mean in deviations, and the logarithm of its deviation, with respect to which the gradient of the
+/// log-likelihood is the sum of `F z`, and that of `F (z^2 - 1)`.
+fn unit_changes([all, first, second]: [f64; 3], means: &mut [f64], squares: &mut [f64], step: Step) -> [f64; 2] {
+    let mut change = |j: usize, gradient: f64| step.change(gradient / step.rows, &mut means[j], &mut squares[j]);
+    [change(0, first), change(1, second - all)]
 }
 
 /// Whether anything moved.
@@ -103,11 +125,8 @@ fn move_logits(
     for (j, logit) in logits.iter_mut().enumerate() {
         let probability = exp(*logit - max) / total;
         let gradient = (flows[j] + imagined - probability * (flow + pseudocount)) / step.rows;
-        means[j] = step.betas[0] * means[j] + (1.0 - step.betas[0]) * gradient;
-        squares[j] = step.betas[1] * squares[j] + (1.0 - step.betas[1]) * gradient * gradient;
-        let root = (squares[j] / step.corrections[1]).sqrt() + step.epsilon;
-        let change = step.size * (means[j] / step.corrections[0]) / root;
-        if change != 0.0 && change.is_finite() {
+        let change = step.change(gradient, &mut means[j], &mut squares[j]);
+        if change != 0.0 {
             *logit += change;
             moved = true;
         }

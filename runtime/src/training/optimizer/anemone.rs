@@ -18,7 +18,7 @@
 
 use super::rows::{Trained, prepare, trained};
 use super::{Optimizer, State, Update, WrongFlow};
-use crate::numbers::{blend, sum};
+use crate::numbers::blend;
 use rayon::prelude::*;
 
 /// Anemone. The buffer of its state, if there is momentum, holds the running mean of the flows.
@@ -56,7 +56,7 @@ impl Optimizer for Anemone {
         let mut means: Vec<&mut [f64]> = buffers.into_iter().flatten().map(Vec::as_mut_slice).collect();
         trained(update, values).try_for_each(|trained| {
             let (columns, top_down) =
-                (trained.form.columns, top_down[trained.idx].par_chunks_exact(trained.form.columns));
+                (trained.form.masses(), top_down[trained.idx].par_chunks_exact(trained.form.masses()));
             match means.get_mut(trained.idx) {
                 None => update_rows(trained, top_down.map(|row| (row, None)), step),
                 Some(means) => update_rows(trained, top_down.zip(means.par_chunks_exact_mut(columns).map(Some)), step),
@@ -91,21 +91,23 @@ fn update_rows<'a>(
     step: Step,
 ) -> Result<(), WrongFlow> {
     let form = trained.form;
-    let imagined = step.pseudocount / form.columns as f64;
+    let [_, imagined] = form.pseudocount(step.pseudocount);
     trained.for_each_row(others, |row, (flows, _), masses, (top_down, means)| {
         flows.iter_mut().for_each(|flow| *flow /= step.rows);
         if let Some(means) = means {
+            form.keep(row, flows);
             for (mean, flow) in means.iter_mut().zip(&mut *flows) {
                 *mean = step.momentum * *mean + (1.0 - step.momentum) * *flow;
                 *flow = *mean / step.correction;
             }
+            form.recall(row, flows);
         }
-        if sum(flows) == 0.0 || step.size == 0.0 {
+        if form.total(flows) == 0.0 || step.size == 0.0 {
             return;
         }
         form.read(row, masses);
-        let old = sum(masses);
-        let kept = if old > 0.0 { (1.0 - step.size) * sum(top_down) / old } else { 0.0 };
+        let old = form.total(masses);
+        let kept = if old > 0.0 { (1.0 - step.size) * form.total(top_down) / old } else { 0.0 };
         blend(masses, kept, flows, imagined, step.size);
         form.write(masses, row);
     })

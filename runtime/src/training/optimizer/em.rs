@@ -75,7 +75,7 @@ fn update_parameter(
     pseudocount: f64,
 ) -> Result<(), WrongFlow> {
     let form = trained.form;
-    let imagined = pseudocount / form.columns as f64;
+    let [_, imagined] = form.pseudocount(pseudocount);
     let node_flows = node_flows.par_iter_mut();
     trained.for_each_row(node_flows, |row, (flows, flow), masses, node_flow| {
         let kept = (1.0 - step) * *node_flow;

@@ -10,7 +10,7 @@
 
 use super::rows::{Trained, trained};
 use super::{Optimizer, State, Update, WrongFlow};
-use crate::numbers::{blend, sum};
+use crate::numbers::blend;
 use rayon::prelude::*;
 
 /// Mini-batch EM on averages of parameters. It remembers nothing.
@@ -47,14 +47,14 @@ impl Optimizer for EmAverage {
 
 fn update_parameter(trained: Trained<'_>, step: f64, pseudocount: f64) -> Result<(), WrongFlow> {
     let form = trained.form;
-    let imagined = pseudocount / form.columns as f64;
+    let [pseudocount, imagined] = form.pseudocount(pseudocount);
     let nothing = (0..trained.rows()).into_par_iter();
     trained.for_each_row(nothing, |row, (flows, flow), masses, _| {
         if flow == 0.0 {
             return;
         }
         form.read(row, masses);
-        let old = sum(masses);
+        let old = form.total(masses);
         let kept = if old > 0.0 { (1.0 - step) / old } else { 0.0 };
         let scale = step / (flow + pseudocount);
         blend(masses, kept, flows, imagined, scale);

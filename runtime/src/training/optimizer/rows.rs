@@ -1,5 +1,6 @@
 //! Rows of parameters as probabilities in double precision, and back.
 
+use super::gaussian;
 use crate::families;
 use crate::numbers::{exp, exp_all, ln, ln_shares, shares, sum};
 use crate::training::flows::Flows;
@@ -11,7 +12,7 @@ use rayon::prelude::*;
 const GRAIN: usize = 1 << 14;
 
 /// How the rows of a parameter stand in its values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Form {
     /// Numbers of a row.
     pub columns: usize,
@@ -19,6 +20,8 @@ pub(super) struct Form {
     pub logarithms: bool,
     /// The family that a row stays in.
     pub family: Option<Family>,
+    /// The floor under the variance, if a row is a Gaussian unit: see [`gaussian`].
+    pub floor: Option<f64>,
 }
 
 impl Form {
@@ -29,10 +32,42 @@ impl Form {
             _ => None,
         };
         match parameter.shape {
-            ParameterShape::Table { values, .. } => Form { columns: values, logarithms: true, family },
+            ParameterShape::Table { values, .. } => Form { columns: values, logarithms: true, family, floor: None },
             ParameterShape::Weight { inputs, .. } | ParameterShape::Mixing { inputs, .. } => {
-                Form { columns: inputs, logarithms: false, family }
+                Form { columns: inputs, logarithms: false, family, floor: None }
             }
+            ParameterShape::Gaussian { floor, .. } => {
+                Form { columns: 2, logarithms: false, family, floor: Some(floor.0) }
+            }
+        }
+    }
+
+    /// Masses of a row, which is how many flows it has.
+    pub fn masses(self) -> usize {
+        if self.floor.is_some() { gaussian::OWN.len() } else { self.columns }
+    }
+
+    /// How often masses say that a row is used.
+    pub fn total(self, masses: &[f64]) -> f64 {
+        if self.floor.is_some() { masses[0] } else { sum(masses) }
+    }
+
+    /// The pseudocount of a row, and of each of its masses. Gaussian units have none.
+    pub fn pseudocount(self, pseudocount: f64) -> [f64; 2] {
+        if self.floor.is_some() { [0.0; 2] } else { [pseudocount, pseudocount / self.columns as f64] }
+    }
+
+    /// Makes masses into some that mean the same when the row has changed.
+    pub fn keep(self, row: &[f32], masses: &mut [f64]) {
+        if self.floor.is_some() {
+            gaussian::to_moments(row, masses);
+        }
+    }
+
+    /// The inverse of [`keep`](Form::keep) for the row as it is now.
+    pub fn recall(self, row: &[f32], masses: &mut [f64]) {
+        if self.floor.is_some() {
+            gaussian::from_moments(row, masses);
         }
     }
 
@@ -41,8 +76,11 @@ impl Form {
         GRAIN.div_ceil(self.columns.max(1))
     }
 
-    /// The probabilities of a row.
+    /// The probabilities of a row, or its own masses.
     pub fn read(self, row: &[f32], probabilities: &mut [f64]) {
+        if self.floor.is_some() {
+            return probabilities.copy_from_slice(&gaussian::OWN);
+        }
         if self.logarithms {
             return exp_all(row, probabilities);
         }
@@ -57,6 +95,9 @@ impl Form {
 
     /// Normalizes masses and writes them; a row without a mass that can be normalized stays as it is.
     pub fn write(self, masses: &[f64], row: &mut [f32]) {
+        if let Some(floor) = self.floor {
+            return gaussian::write(masses, row, floor);
+        }
         let total = sum(masses);
         if !(total > 0.0 && total < f64::INFINITY) {
             return;
@@ -115,15 +156,15 @@ impl Trained<'_> {
     ) -> Result<(), WrongFlow> {
         let Trained { idx, form, values, flows } = self;
         let rows = values.par_chunks_exact_mut(form.columns).zip(others).enumerate();
-        let rooms = || [vec![0.0; form.columns], vec![0.0; form.columns]];
+        let rooms = || [vec![0.0; form.masses()], vec![0.0; form.masses()]];
         rows.with_min_len(form.grain()).try_for_each_init(rooms, |[own, room], (number, (row, others))| {
             flows.row(idx, number, row, own);
-            let flow = sum(own);
+            let flow = form.total(own);
             let is_wrong = |flow: &f64| !(0.0..f64::INFINITY).contains(flow);
-            if !flow.is_finite()
+            if !sum(own).is_finite()
                 && let Some(at) = own.iter().position(is_wrong)
             {
-                return Err(WrongFlow { parameter: idx, number: number * form.columns + at, found: own[at] });
+                return Err(WrongFlow { parameter: idx, number: number * form.columns + at.min(form.columns - 1), found: own[at] });
             }
             act(row, (own, flow), room, others);
             Ok(())
@@ -154,7 +195,7 @@ pub(super) fn prepare(state: &mut State, update: &Update<'_>, values: &[Vec<f32>
     }
     let len = |(parameter, values): (&Parameter, &Vec<f32>)| match parameter.is_stored() {
         true if per_row => values.len() / Form::of(parameter).columns.max(1),
-        true => values.len(),
+        true => values.len() / Form::of(parameter).columns.max(1) * Form::of(parameter).masses(),
         false => 0,
     };
     let zeros: Vec<Vec<f64>> = update.parameters.iter().zip(values).map(|pair| vec![0.0; len(pair)]).collect();

@@ -70,7 +70,7 @@ pub fn start(plan: &Plan, seed: u64) -> Vec<Vec<f32>> {
         (_, Init::Indicator { .. }) => vec![f32::NEG_INFINITY; 3],
         (ParameterShape::Table { width, values }, _) => random::rows(seed, &parameter.name, *width, *values, ln),
         (ParameterShape::Weight { inputs, .. }, _) => random::rows(seed, &parameter.name, 1, *inputs, |p| p),
-        (ParameterShape::Mixing { .. }, _) => vec![],
+        (ParameterShape::Mixing { .. } | ParameterShape::Gaussian { .. }, _) => vec![],
     };
     plan.parameters.iter().map(values).collect()
 }
@@ -104,6 +104,7 @@ impl Mixture {
             _ if !parameter.is_stored() => 0,
             ParameterShape::Table { width, values } => width * values,
             ParameterShape::Weight { inputs, .. } | ParameterShape::Mixing { inputs, .. } => inputs,
+            ParameterShape::Gaussian { .. } => 0,
         };
         let zeros = self.plan.parameters.iter().map(|parameter| vec![0.0; len(parameter)]).collect();
         std::mem::replace(&mut self.flows, zeros)

@@ -38,14 +38,15 @@ pub struct Probabilities<'a> {
     /// Most values of a variable.
     values: usize,
     log_likelihoods: Vec<f64>,
-    /// `[rows][variables][values]`; what a variable does not have is 0, what an impossible row does not have is NaN.
+    /// `[rows][variables][values]`, of a real variable mean and variance; what a variable does not have is 0, what an impossible row does
+    /// not have is NaN.
     probabilities: Vec<f32>,
 }
 
 impl<'a> Probabilities<'a> {
     /// Nothing yet.
     pub fn new(columns: &'a Columns, variables: &'a [usize]) -> Self {
-        let values = variables.iter().map(|&variable| columns.missing(variable) as usize).max().unwrap_or(0);
+        let values = variables.iter().map(|&variable| columns.beliefs(variable)).max().unwrap_or(0);
         Probabilities { columns, variables, values, log_likelihoods: Vec::new(), probabilities: Vec::new() }
     }
 
@@ -94,6 +95,10 @@ impl<'a> Probabilities<'a> {
         for (row, all) in rows.enumerate() {
             for (&variable, probabilities) in self.variables.iter().zip(all.chunks_exact(self.values.max(1))) {
                 let name = quoted(&self.columns.name(variable));
+                if self.columns.is_real(variable) {
+                    writeln!(out, "{row},{name},mean,{}\n{row},{name},variance,{}", probabilities[0], probabilities[1])?;
+                    continue;
+                }
                 for index in 0..self.columns.missing(variable) {
                     let value = self.columns.value(variable, index).expect("it is a value");
                     writeln!(out, "{row},{name},{value},{}", probabilities[index as usize])?;
@@ -119,7 +124,7 @@ pub fn values_as_csv(columns: &Columns, rows: &[u32], with_header: bool) -> Stri
     }
     for row in rows.chunks_exact(columns.len().max(1)) {
         let cell = |(column, &index): (usize, &u32)| {
-            columns.value(column, index).map_or(String::new(), |value| value.to_string())
+            columns.show(column, index).unwrap_or_default()
         };
         let cells: Vec<String> = row.iter().enumerate().map(cell).collect();
         text += &cells.join(",");
@@ -128,8 +133,8 @@ pub fn values_as_csv(columns: &Columns, rows: &[u32], with_header: bool) -> Stri
     text
 }
 
-/// Writes completed rows: an array `[rows, variables]`, an array for each array of variables, or a table. A missing value is -1 or
-/// empty. Or draws them in these colors, beside the data that they complete.
+/// Writes completed rows: an array `[rows, variables]`, an array for each array of variables, or a table. A missing value is -1, NaN in an
+/// array with a real variable, or empty. Or draws them in these colors, beside the data that they complete.
 pub fn write_values(
     path: &Path,
     form: Form,
@@ -141,21 +146,30 @@ pub fn write_values(
     let Form::Data(format) = form else { return pictures::completions(path, colors, given, columns, rows) };
     let width = columns.len().max(1);
     let value = |(at, &index): (usize, &u32)| columns.value(at % width, index).unwrap_or(-1) as i32;
+    let number = |(at, &index): (usize, &u32)| {
+        let value = columns.value(at % width, index).map(|value| value as f32);
+        columns.real(at % width, index).or(value).unwrap_or(f32::NAN)
+    };
     let count = rows.len() / width;
     output::write_with(path, |out| match format {
         Format::Npy => {
-            let values: Vec<i32> = rows.iter().enumerate().map(value).collect();
-            results::array(out, &[count, columns.len()], &values)
+            let shape = [count, columns.len()];
+            if (0..columns.len()).any(|column| columns.is_real(column)) {
+                return results::array(out, &shape, &rows.iter().enumerate().map(number).collect::<Vec<f32>>());
+            }
+            results::array(out, &shape, &rows.iter().enumerate().map(value).collect::<Vec<i32>>())
         }
         Format::Npz => {
             let mut archive = results::Archive::new();
             let mut first = 0;
             for array in columns.arrays() {
                 let here = first..first + array.len();
-                let values: Vec<i32> =
-                    rows.iter().enumerate().filter(|(at, _)| here.contains(&(at % width))).map(value).collect();
+                let own = rows.iter().enumerate().filter(|(at, _)| here.contains(&(at % width)));
                 let shape: Vec<usize> = std::iter::once(count).chain(array.shape.iter().copied()).collect();
-                archive.add(&array.name, &shape, &values)?;
+                match columns.is_real(first) {
+                    true => archive.add(&array.name, &shape, &own.map(number).collect::<Vec<f32>>())?,
+                    false => archive.add(&array.name, &shape, &own.map(value).collect::<Vec<i32>>())?,
+                }
                 first = here.end;
             }
             archive.write(out)
@@ -168,7 +182,7 @@ pub fn write_values(
 pub fn values_as_json(columns: &Columns, row: &[u32]) -> String {
     let entry = |(column, &index): (usize, &u32)| {
         let name = serde_json::to_string(&columns.name(column)).expect("a name is plain data");
-        let value = columns.value(column, index).map_or("null".to_string(), |value| value.to_string());
+        let value = columns.show(column, index).unwrap_or_else(|| "null".to_string());
         format!("{name}: {value}")
     };
     let entries: Vec<String> = row.iter().enumerate().map(entry).collect();

@@ -20,8 +20,9 @@ use std::ops::ControlFlow;
     override_usage = "danaus query conditional <MODEL> [--given <NAME=VALUE>...] --of <NAME[=VALUE]>... [OPTIONS]"
 )]
 #[command(after_help = "\
-Of variables without values it prints the distribution of each: the variable, a value and its probability in a line. Of variables \
-with values it prints the probability that all of them have these values together, and its natural logarithm.
+Of variables without values it prints the distribution of each: the variable, a value and its probability in a line, of a real variable \
+its mean and its variance. Of variables with values it prints the probability that all of them have these values together, of real ones the \
+density, and its natural logarithm.
 
 Examples:
   danaus query conditional examples/weather.pc --given wet=1 --of rain
@@ -118,7 +119,10 @@ fn distributions(
     let mut text = String::new();
     for &column in &asked {
         for (index, probability) in found.variable(0, column).iter().enumerate() {
-            let value = columns.value(column, index as u32).expect("it is a value");
+            let value = match columns.is_real(column) {
+                true => ["mean", "variance"][index].to_string(),
+                false => columns.show(column, index as u32).expect("it is a value"),
+            };
             text += &format!("{}\t{value}\t{probability}\n", columns.name(column));
         }
     }

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 #[command(override_usage = "danaus query marginal <MODEL> --data <FILE>... [OPTIONS]")]
 #[command(after_help = "\
 For each row and variable a line: the row, a tab, the variable, a tab, and the probability of each of its values given what \
-the row observes. An observed variable has its value with probability 1. Of a row of probability 0 there is one line, \
+the row observes. An observed variable has its value with probability 1. A real variable has its mean and its variance instead. Of a row of probability 0 there is one line, \
 with `impossible`. With --json each row is an object with log_likelihood and marginals.
 
 Examples:
@@ -89,6 +89,9 @@ fn pairs(arguments: &Marginal, query: &mut QuerySession, rows: &dyn Rows, batch:
     let &[first, second] = &asked[..] else { panic!("a pair has two names") };
     if first == second {
         return Err(Failure::usage(format!("`{}` and itself are no pair", columns.name(first))));
+    }
+    if let Some(real) = [first, second].into_iter().find(|&column| columns.is_real(column)) {
+        return Err(Failure::usage(format!("`{}` is real: pairs are of variables with finitely many values", columns.name(real))));
     }
     let values = columns.missing(second) as usize;
     let mut printed = Ok(());

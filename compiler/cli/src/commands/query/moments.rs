@@ -18,7 +18,7 @@ use std::ops::ControlFlow;
 #[command(override_usage = "danaus query moments <MODEL> [--data <FILE>...] [OPTIONS]")]
 #[command(after_help = "\
 For each row and variable a line: the row, a tab, the variable, a tab, and its mean, variance and entropy (in nats) given what the row \
-observes, with tabs between. Without data there is one row that observes nothing; its log-likelihood, which --json shows, is the logarithm of \
+observes, with tabs between; for the entropy of a real variable there is a dash. Without data there is one row that observes nothing; its log-likelihood, which --json shows, is the logarithm of \
 the partition function.
 
 Examples:
@@ -78,11 +78,16 @@ fn lines(first: usize, found: &Marginals, columns: &Columns, variables: &[usize]
         }
         for &variable in variables {
             let moments = found.moments(row, variable, columns.low(variable));
-            let (mean, variance, entropy) = (moments.mean, moments.variance, moments.entropy);
+            let (mean, variance, entropy) = (moments.mean, moments.variance, shown(moments.entropy, "-"));
             let _ = writeln!(text, "{number}\t{}\t{mean}\t{variance}\t{entropy}", columns.name(variable));
         }
     }
     text
+}
+
+/// An entropy, or what stands for that of a real variable.
+fn shown(entropy: f64, otherwise: &str) -> String {
+    if entropy.is_nan() { otherwise.to_string() } else { entropy.to_string() }
 }
 
 fn objects(first: usize, found: &Marginals, columns: &Columns, variables: &[usize]) -> String {
@@ -96,7 +101,7 @@ fn objects(first: usize, found: &Marginals, columns: &Columns, variables: &[usiz
         let entry = |&variable: &usize| {
             let name = serde_json::to_string(&columns.name(variable)).expect("a name is plain data");
             let moments = found.moments(row, variable, columns.low(variable));
-            let (mean, variance, entropy) = (moments.mean, moments.variance, moments.entropy);
+            let (mean, variance, entropy) = (moments.mean, moments.variance, shown(moments.entropy, "null"));
             format!("{name}: {{\"mean\": {mean}, \"variance\": {variance}, \"entropy\": {entropy}}}")
         };
         let entries: Vec<String> = variables.iter().map(entry).collect();

@@ -40,8 +40,10 @@ impl Named {
     pub fn resolve(&self, columns: &Columns) -> Result<(usize, Option<u32>), Failure> {
         let column = self.column(columns)?;
         let Some(text) = &self.value else { return Ok((column, None)) };
-        let index = text.parse().ok().and_then(|value: i64| columns.index(column, Cell::Whole(value.into())));
-        match index.filter(|&index| index < columns.missing(column)) {
+        let whole = text.parse().map(|value: i64| Cell::Whole(value.into()));
+        let cell = whole.ok().or_else(|| text.parse().map(Cell::Real).ok());
+        let index = cell.and_then(|cell| columns.index(column, cell));
+        match index.filter(|&index| index != columns.missing(column)) {
             Some(index) => Ok((column, Some(index))),
             None => Err(Failure::usage(format!(
                 "`{text}` is no value of `{}`, which is {}",
