@@ -42,6 +42,7 @@ pub fn run(arguments: &Inspect) -> Result<(), Failure> {
     let training = |flows| Training::new(flows, model.stats.total.flops, arguments.batch as u64, limit);
     let training = model.flows.as_ref().map(training);
     let (stats, doc, origin, batch) = (model.stats, model.doc, model.origin, arguments.batch as u64);
-    let summary = Summary { plan: &model.plan, stats, doc, queries, exact, training, batch, origin };
+    let flows = model.flows.as_ref();
+    let summary = Summary { plan: &model.plan, stats, doc, queries, exact, flows, training, batch, origin };
     if arguments.json { output::print(&format!("{:#}\n", json(&summary))) } else { output::print(&text(&summary)) }
 }
