@@ -7,9 +7,11 @@ pub mod gpu;
 pub mod json;
 pub mod text;
 pub mod training;
+pub mod work;
 
 use danaus_artifact::container;
 use danaus_artifact::file::Manifest;
+use danaus_artifact::flow_plan::FlowPlan;
 use danaus_artifact::gpu::GpuCode;
 use danaus_artifact::plan::{Loop, Plan, Step};
 use danaus_artifact::signature::{Family, Init, Parameter, ParameterShape, VariableArray};
@@ -27,6 +29,8 @@ pub struct Summary<'p> {
     pub queries: Vec<&'static str>,
     /// Whether most likely completions are known to be exact; none if they cannot be asked for.
     pub exact: Option<bool>,
+    /// How flows are computed, if the circuit was compiled with them.
+    pub flows: Option<&'p FlowPlan>,
     /// What a step of training costs, if the circuit was compiled with its flows.
     pub training: Option<training::Training>,
     /// Rows of a batch, for what depends on it.

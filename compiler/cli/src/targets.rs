@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use danaus_artifact::file::{Artifact, CPU};
-use danaus_artifact::gpu::{CUDA, PTX};
+use danaus_artifact::gpu::{CUDA, PTX, Precision};
 use danaus_kernels::gpu::compile::ARCHITECTURE;
 use danaus_kernels::gpu::{Assembler, assemble, compile};
 use std::str::FromStr;
@@ -38,7 +38,7 @@ impl FromStr for Target {
 }
 
 /// Adds code for GPUs to an artifact. With machine code goes the text for GPUs that are newer.
-pub fn add(artifact: Artifact, targets: &[Target]) -> Result<Artifact, Failure> {
+pub fn add(artifact: Artifact, targets: &[Target], precision: Precision) -> Result<Artifact, Failure> {
     let machines: Vec<&String> = targets
         .iter()
         .filter_map(|target| match target {
@@ -51,7 +51,7 @@ pub fn add(artifact: Artifact, targets: &[Target]) -> Result<Artifact, Failure> 
     }
     // Before the work is done rather than after it.
     let assembler = if machines.is_empty() { None } else { Some(Assembler::of_environment().map_err(Failure::usage)?) };
-    let text = compile(artifact.plan(), artifact.flows()).map_err(Failure::wrong)?;
+    let text = compile(artifact.plan(), artifact.flows(), precision).map_err(Failure::wrong)?;
     let mut artifact = artifact.with_target(PTX, text.encode());
     for architecture in machines {
         let assembler = assembler.as_ref().expect("it was found, or this is not reached");

@@ -11,6 +11,7 @@ use common::hmm::{Hmm, hmm};
 use common::random_circuit::{random_chain, random_circuit, recipes, several_chains};
 use common::{mismatch, parameters, random_rows, value};
 use danaus_artifact::flow_plan::{FlowPlan, Word};
+use danaus_artifact::gpu::Precision;
 use danaus_artifact::pack::{pack, pack_all};
 use danaus_artifact::plan::CHUNK;
 use danaus_artifact::signature::ParameterShape;
@@ -20,7 +21,7 @@ use danaus_compiler::plan::{PlanOptions, flow, lower};
 use danaus_compiler::reference::{ParameterValues, Row, domains, flows, parameter_numbers, random_values};
 use danaus_cuda::{Forward, GpuError, Training};
 use danaus_kernels::gpu::{Emulator, Sizes};
-use device::{Emulated, SMALL, WIDE};
+use device::{Emulated, SMALL, WIDE, tensor};
 use proptest::prelude::Strategy;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngSeed, TestRunner};
@@ -48,7 +49,19 @@ fn evidence(circuit: &Circuit, rows: &[Row]) -> Vec<u32> {
     domains(circuit).iter().enumerate().flat_map(column).collect()
 }
 
-fn assert_flows(circuit: &Circuit, found: &[Vec<f64>], expected: &[Vec<f64>], what: &str) {
+/// The largest error of the logarithm of a value, and of a flow beside the largest of its row, where `sums` sums lie between the root and an
+/// input. A sum of products of two numbers that are rounded to `p` bits is off by at most `2^(1-p)` of itself; a flow has the errors of the
+/// values, and as many more on its way down.
+fn tolerances(precision: Precision, sums: usize) -> [f64; 2] {
+    let of_a_sum = match precision {
+        Precision::F32 => return [TOLERANCE; 2],
+        Precision::Tf32 => 2f64.powi(1 - 11),
+        Precision::Bf16 => 2f64.powi(1 - 8),
+    };
+    [sums as f64 * of_a_sum, 2.0 * sums as f64 * of_a_sum]
+}
+
+fn assert_flows(circuit: &Circuit, found: &[Vec<f64>], expected: &[Vec<f64>], tolerance: f64, what: &str) {
     for ((parameter, found), expected) in circuit.parameters.iter().zip(found).zip(expected) {
         if !parameter.is_stored() {
             continue;
@@ -64,7 +77,7 @@ fn assert_flows(circuit: &Circuit, found: &[Vec<f64>], expected: &[Vec<f64>], wh
             let largest = expected.iter().fold(1e-6f64, |largest, &flow| largest.max(flow));
             for (column, (&found, &expected)) in found.iter().zip(expected).enumerate() {
                 let name = &parameter.name;
-                let close = (found - expected).abs() <= TOLERANCE * largest;
+                let close = (found - expected).abs() <= tolerance * largest;
                 assert!(close, "{what}: `{name}` row {row} column {column}: found {found}, expected {expected}");
             }
         }
@@ -73,6 +86,19 @@ fn assert_flows(circuit: &Circuit, found: &[Vec<f64>], expected: &[Vec<f64>], wh
 
 /// Likelihoods by the plan of the forward pass, and flows by the flow plan, in one batch and in two.
 fn assert_matches(circuit: &Circuit, values: &ParameterValues, seed: u64, batch: usize, sizes: Sizes, limit: u64) {
+    assert_close(circuit, values, seed, batch, sizes, limit, [TOLERANCE; 2]);
+}
+
+/// The same, to these errors of log-likelihoods and flows. The largest error of a log-likelihood.
+fn assert_close(
+    circuit: &Circuit,
+    values: &ParameterValues,
+    seed: u64,
+    batch: usize,
+    sizes: Sizes,
+    limit: u64,
+    [tolerance, of_flows]: [f64; 2],
+) -> f64 {
     let values = in_single_precision(values);
     let module = Module { circuits: vec![circuit.clone()], product: None };
     let mut outcome = run(module, &PassContext::default(), &DumpRequest::default()).expect("the passes run");
@@ -88,7 +114,10 @@ fn assert_matches(circuit: &Circuit, values: &ParameterValues, seed: u64, batch:
     let code = device.0.code();
     let mut forward = Forward::new(device, plan.clone(), &code, &pack(&plan, &numbers)).expect("the plan is in order");
     let found = forward.forward(&evidence(circuit, &rows), batch).expect("the kernels run");
-    assert_eq!(mismatch(&found, &value(circuit, &values, &rows), TOLERANCE), None, "likelihoods, batch {batch}");
+    let reference = value(circuit, &values, &rows);
+    assert_eq!(mismatch(&found, &reference, tolerance), None, "likelihoods, batch {batch}");
+    let errors = found.iter().zip(&reference).filter(|(a, b)| a != b).map(|(a, b)| (a - b).abs());
+    let worst = errors.fold(0.0, f64::max);
 
     let device = Emulated(Emulator::new(&plan, Some(&flow_plan), sizes).expect("there is a processor"));
     let code = device.0.code();
@@ -97,15 +126,16 @@ fn assert_matches(circuit: &Circuit, values: &ParameterValues, seed: u64, batch:
     training.set_packed(&packed).expect("the parameters fit");
     let expected = flows(&optimized, &values, &rows).expect("the circuit has all of its parameters");
     let found = training.gather(&evidence(circuit, &rows), batch, batch).expect("the kernels run");
-    assert_eq!(mismatch(&found, &expected.log_likelihoods, TOLERANCE), None, "with flows, batch {batch}");
+    assert_eq!(mismatch(&found, &expected.log_likelihoods, tolerance), None, "with flows, batch {batch}");
     let taken = training.take(&numbers).expect("there are flows");
-    assert_flows(&optimized, &taken, &expected.parameters, "in one batch");
+    assert_flows(&optimized, &taken, &expected.parameters, of_flows, "in one batch");
     let (first, second) = rows.split_at(batch / 2);
     for half in [first, second] {
         training.gather(&evidence(circuit, half), half.len(), batch).expect("the kernels run");
     }
     let taken = training.take(&numbers).expect("there are flows");
-    assert_flows(&optimized, &taken, &expected.parameters, "in two batches");
+    assert_flows(&optimized, &taken, &expected.parameters, of_flows, "in two batches");
+    worst
 }
 
 /// Calls `act` with `count` values of a strategy, the same on every run.
@@ -161,9 +191,50 @@ fn segments_change_nothing() {
     assert_matches(&circuit, &random_values(&circuit, 8), 8, 3, SMALL, limit);
 }
 
+/// The schedules for tensor cores with operands that are not rounded: all that differs from GPUs is the instruction that multiplies.
+// COVERS: targets.precision
+#[test]
+fn schedules_for_tensor_cores() {
+    let sizes = |is_wide| tensor(Precision::F32, is_wide);
+    for_each_case(4, recipes(), |recipe| {
+        let circuit = random_circuit(&recipe);
+        let values = parameters(&circuit, recipe.seed, recipe.zeros);
+        assert_matches(&circuit, &values, recipe.seed, 5, sizes(recipe.seed.is_multiple_of(2)), PLENTY);
+    });
+    for (states, steps, monarch, is_wide) in
+        [(70, 4, vec![], true), (37, 5, vec![], false), (18 * 19, 3, vec![18, 19], false), (60, 6, vec![3, 4, 5], true)]
+    {
+        let circuit = hmm(&Hmm { steps, states, values: 7, monarch });
+        assert_matches(&circuit, &random_values(&circuit, 6), 6, 37, sizes(is_wide), PLENTY);
+    }
+    let circuit = hmm(&Hmm { steps: 40, states: 6, values: 3, monarch: vec![2, 3] });
+    assert_matches(&circuit, &random_values(&circuit, 8), 8, 3, sizes(false), 6 * 100 * 4 * 16);
+}
+
+/// Operands of fewer bits: errors within what is promised, and larger than without.
+// COVERS: targets.precision
+#[test]
+fn operands_are_rounded_to_the_precision() {
+    for precision in [Precision::Tf32, Precision::Bf16] {
+        for (states, steps, monarch) in [(40, 6, vec![]), (6 * 7, 4, vec![6, 7])] {
+            let sums = (steps - 1) * monarch.len().max(1) + 1;
+            let circuit = hmm(&Hmm { steps, states, values: 5, monarch });
+            let (values, sizes) = (random_values(&circuit, 4), tensor(precision, steps == 6));
+            let worst = assert_close(&circuit, &values, 4, 21, sizes, PLENTY, tolerances(precision, sums));
+            assert!(worst > 1e-5, "{precision:?} is not rounded: {worst}");
+        }
+    }
+}
+
 /// Weights that are tiny where the inputs are large: ratios would overflow, so flows and counts are computed one weight at a time.
 #[test]
 fn underflow_is_computed_one_weight_at_a_time() {
+    for sizes in [SMALL, tensor(Precision::F32, false), tensor(Precision::Tf32, true), tensor(Precision::Bf16, false)] {
+        underflow(sizes);
+    }
+}
+
+fn underflow(sizes: Sizes) {
     let circuit = hmm(&Hmm { steps: 6, states: 6, values: 5, monarch: vec![] });
     let mut values = random_values(&circuit, 3);
     let mut table = values.get("emission").expect("there are emissions").to_vec();
@@ -175,7 +246,7 @@ fn underflow_is_computed_one_weight_at_a_time() {
         row[1] = 1e-35;
     }
     values.insert("transition", weights);
-    assert_matches(&circuit, &values, 4, 3, SMALL, PLENTY);
+    assert_close(&circuit, &values, 4, 3, sizes, PLENTY, tolerances(sizes.precision(), 6));
 }
 
 /// A row or an offset beyond the buffers is found before anything runs, in whichever launch it stands.

@@ -23,10 +23,13 @@ fn text(bytes: &[u8]) -> String {
 
 /// A small Monarch model, compiled.
 fn compiled(folder: &TempDir, name: &str, target: &str, toolkit: Option<&Path>) -> PathBuf {
+    compiled_as(folder, name, &["--target", target, "--set", "A=6", "--set", "B=9"], toolkit)
+}
+
+fn compiled_as(folder: &TempDir, name: &str, how: &[&str], toolkit: Option<&Path>) -> PathBuf {
     let path = folder.path().join(name);
     let output = path.to_str().expect("a temporary path is text");
-    let settings = ["--set", "T=40", "--set", "A=6", "--set", "B=9"];
-    let arguments = [&["compile", "examples/monarch_hmm.pc", "--target", target, "-o", output][..], &settings].concat();
+    let arguments = [&["compile", "examples/monarch_hmm.pc", "--set", "T=40", "-o", output][..], how].concat();
     let output = danaus(&arguments, toolkit);
     assert!(output.status.success(), "{}", text(&output.stderr));
     path
@@ -108,10 +111,52 @@ fn machine_code_does_not_spill() {
     let targets = summary["gpu"].as_array().unwrap();
     let names: Vec<&str> = targets.iter().filter_map(|target| target["target"].as_str()).collect();
     assert_eq!(names, ["cuda:ptx", "cuda:sm_80", "cuda:sm_90"]);
-    for kernel in targets[1..].iter().flat_map(|target| target["kernels"].as_array().unwrap()) {
+    assert_no_spills(&targets[1..]);
+}
+
+fn assert_no_spills(targets: &[Value]) {
+    for kernel in targets.iter().flat_map(|target| target["kernels"].as_array().unwrap()) {
         assert!(kernel["registers"].as_u64().is_some_and(|registers| registers > 0 && registers <= 255), "{kernel}");
         assert_eq!((kernel["spill_stores"].as_u64(), kernel["spill_loads"].as_u64()), (Some(0), Some(0)), "{kernel}");
         assert!(kernel["occupancy"].as_f64().is_some_and(|part| part > 0.0 && part <= 1.0), "{kernel}");
+    }
+}
+
+/// Sums, flows and counts of both factors of a Monarch sum have an instruction for tensor cores, and no kernel has one in single precision.
+// COVERS: targets.precision, targets.tiles
+#[test]
+fn tensor_cores_multiply() {
+    let folder = tempfile::tempdir().unwrap();
+    for (precision, expected) in [("f32", 0), ("tf32", 8), ("bf16", 8)] {
+        let how = ["--target", "cuda:ptx", "--precision", precision, "--set", "A=24", "--set", "B=40"];
+        let path = compiled_as(&folder, precision, &how, None);
+        let code = std::fs::read(&path).unwrap();
+        let instruction = format!(".f32.{precision}.{precision}.f32");
+        let kernels = inspected(&path)["gpu"][0]["kernels"].as_array().unwrap().clone();
+        let named = kernels.iter().filter(|kernel| kernel["precision"] == precision && precision != "f32").count();
+        assert_eq!(named, expected, "{kernels:?}");
+        let found = text(&code).matches(&instruction).count();
+        assert!(if expected == 0 { !text(&code).contains("wmma") } else { found >= expected }, "{precision}: {found}");
+    }
+    let wrong = danaus(&["compile", "examples/hmm.pc", "--precision", "f16", "-o", "unused.pcb"], None);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains("expected f32, tf32 or bf16"), "{}", text(&wrong.stderr));
+}
+
+// COVERS: targets.machine
+#[test]
+fn machine_code_for_tensor_cores_does_not_spill() {
+    if !has_assembler() {
+        eprintln!("skipped: there is no ptxas on this machine, so no machine code was made");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let sizes = [["A=128", "B=128"], ["A=64", "B=64"], ["A=24", "B=40"], ["A=256", "B=13"]];
+    for (precision, [a, b]) in ["bf16", "tf32"].into_iter().flat_map(|precision| sizes.map(|sizes| (precision, sizes)))
+    {
+        let how = ["--target", "cuda:sm_80,cuda:sm_90", "--precision", precision, "--set", a, "--set", b];
+        let summary = inspected(&compiled_as(&folder, "x.pcb", &how, None));
+        assert_no_spills(&summary["gpu"].as_array().unwrap()[1..]);
     }
 }
 

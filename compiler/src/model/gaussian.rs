@@ -64,7 +64,9 @@ impl<'a> Elaborator<'a> {
                 let shape = (width, 2);
                 let numbers = self.numbers(span, shape, |reports| {
                     check_counts(rows, span, shape, ("unit", "mean and variance"), reports)?;
-                    rows.iter().all(|row| is_unit(row, reports)).then(|| rows.iter().flatten().map(|n| n.value).collect())
+                    rows.iter()
+                        .all(|row| is_unit(row, reports))
+                        .then(|| rows.iter().flatten().map(|n| n.value).collect())
                 })?;
                 Some((numbers, span))
             }

@@ -165,7 +165,8 @@ fn of_launch(plan: &Plan, launch: &Launch, runs: u32) -> LaunchStats {
     }
 }
 
-fn of_member(kernel: &Kernel) -> Work {
+/// What a kernel does for one member and sample.
+pub fn of_member(kernel: &Kernel) -> Work {
     let moved = |rows: u64| Work { bytes: 4 * rows, ..Work::default() };
     match kernel {
         &Kernel::Product { width, parts, inputs } => moved(u64::from(width) * u64::from(1 + parts + inputs)),

@@ -15,6 +15,7 @@
 use crate::error::ArtifactError;
 use crate::file::Artifact;
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 /// What names of targets for GPUs of NVIDIA begin with.
 pub const CUDA: &str = "cuda:";
@@ -28,12 +29,57 @@ pub struct GpuCode {
     pub architecture: String,
     /// What the images are.
     pub format: Format,
+    /// What sums with many outputs multiply.
+    pub precision: Precision,
     /// Samples in a vector.
     pub lanes: u32,
     /// The samples in a row of the arena are a multiple of it.
     pub samples: u32,
     /// The kernels.
     pub kernels: Vec<GpuKernel>,
+}
+
+/// What tensor cores multiply; sums are single precision always.
+#[derive(Clone, Copy, Debug, Default, Hash, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Precision {
+    /// Single precision: no tensor cores.
+    #[default]
+    F32,
+    /// Single precision with 11 bits of significand, in 4 bytes.
+    Tf32,
+    /// 8 bits of significand, in 2 bytes.
+    Bf16,
+}
+
+impl Precision {
+    /// All of them.
+    pub const ALL: [Precision; 3] = [Precision::F32, Precision::Tf32, Precision::Bf16];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+            Precision::Tf32 => "tf32",
+            Precision::Bf16 => "bf16",
+        }
+    }
+
+    /// Bytes of a number.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Precision::F32 | Precision::Tf32 => 4,
+            Precision::Bf16 => 2,
+        }
+    }
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Precision, String> {
+        let found = Precision::ALL.into_iter().find(|precision| precision.name() == text);
+        found.ok_or_else(|| "expected f32, tf32 or bf16".to_string())
+    }
 }
 
 /// The form of the images.
@@ -62,6 +108,8 @@ pub struct GpuKernel {
     pub buffers: Vec<Buffer>,
     /// The numbers it is handed.
     pub scalars: Vec<Scalar>,
+    /// What it multiplies.
+    pub precision: Precision,
     /// What the assembler said it uses; nothing is known of PTX.
     pub resources: Option<Resources>,
     /// The code; PTX ends with a zero byte.
@@ -113,6 +161,8 @@ pub enum Buffer {
     Arena,
     /// Packed parameters, single precision.
     Packed,
+    /// Weights in the precision of the code: see [`matrices`](crate::pack::matrices).
+    Matrices,
     /// Records, 32-bit words.
     Tables,
     /// Indices of observed values, 32-bit words.

@@ -2,6 +2,7 @@
 //!
 //! Padding is zero: the rows of a panel beyond its outputs and the gaps between tensors.
 
+use crate::gpu::Precision;
 use crate::plan::{CHUNK, GAUSSIAN_PITCH, Layout, Pack, Plan};
 use crate::signature::{Parameter, ParameterShape};
 use multiversion::multiversion;
@@ -74,6 +75,54 @@ pub fn pack_run(run: &[Pack], parameters: &[Parameter], values: &[Vec<f32>]) -> 
 fn length(pack: &Pack, parameters: &[Parameter]) -> usize {
     let sizes = pack_sizes(pack.layout, &parameters[pack.parameter as usize].shape);
     sizes.expect("the plan has passed validation").iter().product::<usize>().next_multiple_of(CHUNK)
+}
+
+/// The packed weights of block-diagonal sums once more, as kernels for tensor cores read them: what a cube computes side by side stands side by
+/// side. Panels `[block][columns / tile][summed][tile]` become `[block][summed][columns]`, in the same place, of the same length; all else is 0.
+/// Numbers have `precision.bytes()` bytes and are rounded to the nearest.
+///
+/// # Panics
+/// As [`pack()`].
+pub fn matrices(packs: &[Pack], parameters: &[Parameter], packed: &[f32], precision: Precision) -> Vec<u8> {
+    let bytes = precision.bytes() as usize;
+    let mut all = vec![0; packed.len() * bytes];
+    for pack in packs {
+        let shape = &parameters[pack.parameter as usize].shape;
+        let (ParameterShape::Weight { outputs, inputs, .. }, Layout::Panels { tile } | Layout::Transposed { tile }) =
+            (shape, pack.layout)
+        else {
+            continue;
+        };
+        let is_forward = matches!(pack.layout, Layout::Panels { .. });
+        let (columns, summed) = if is_forward { (*outputs, *inputs) } else { (*inputs, *outputs) };
+        let tile = tile as usize;
+        let length = columns.next_multiple_of(tile) * summed;
+        let blocks = pack_sizes(pack.layout, shape).expect("the plan has passed validation")[0];
+        let range = pack.offset as usize * CHUNK..pack.offset as usize * CHUNK + blocks * length;
+        let from = packed[range.clone()].par_chunks_exact(length);
+        let to = all[range.start * bytes..range.end * bytes].par_chunks_exact_mut(length * bytes);
+        from.zip(to).for_each(|(from, to)| {
+            for (place, to) in to.chunks_exact_mut(bytes).take(summed * columns).enumerate() {
+                let (k, column) = (place / columns, place % columns);
+                let weight = from[(column / tile * summed + k) * tile + column % tile];
+                // The low bytes of what is rounded are 0 or stay behind.
+                to.copy_from_slice(&rounded(weight, precision).to_le_bytes()[4 - bytes..]);
+            }
+        });
+    }
+    all
+}
+
+/// The bits of a number in single precision whose significand is rounded to the nearest, a tie to the even one.
+fn rounded(number: f32, precision: Precision) -> u32 {
+    let dropped = match precision {
+        Precision::F32 => return number.to_bits(),
+        Precision::Tf32 => 13,
+        Precision::Bf16 => 16,
+    };
+    let bits = number.to_bits();
+    let half = (1 << (dropped - 1)) - 1 + (bits >> dropped & 1);
+    (bits + half) >> dropped << dropped
 }
 
 /// The sizes of a packed tensor, if a parameter of this shape can be packed so.
@@ -153,7 +202,12 @@ fn pack_gaussian(source: &[f32], is_greatest: bool, target: &mut [f32]) {
     for (unit, to) in source.chunks_exact(2).zip(target.chunks_exact_mut(GAUSSIAN_PITCH as usize)) {
         let variance = f64::from(unit[1]);
         let greatest = (-0.5 * (std::f64::consts::TAU * variance).ln()) as f32;
-        to.copy_from_slice(&[unit[0], (1.0 / variance.sqrt()) as f32, greatest, if is_greatest { greatest } else { 0.0 }]);
+        to.copy_from_slice(&[
+            unit[0],
+            (1.0 / variance.sqrt()) as f32,
+            greatest,
+            if is_greatest { greatest } else { 0.0 },
+        ]);
     }
 }
 
@@ -255,7 +309,46 @@ fn exp_nonpositive(x: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::log_sum;
+    use super::*;
+    use crate::signature::Init;
+
+    #[test]
+    fn weights_are_rounded_to_the_nearest() {
+        for (number, precision, expected) in [
+            (1.0 + 1.0 / 256.0, Precision::Bf16, 1.0),
+            (1.0 + 3.0 / 256.0, Precision::Bf16, 1.0 + 4.0 / 256.0),
+            (1.0 + 1.1 / 256.0, Precision::Bf16, 1.0 + 2.0 / 256.0),
+            (1.0 - 1.0 / 1024.0, Precision::Bf16, 1.0),
+            (1.0 + 1.1 / 2048.0, Precision::Tf32, 1.0 + 2.0 / 2048.0),
+            (0.3, Precision::F32, 0.3),
+        ] {
+            assert_eq!(f32::from_bits(rounded(number, precision)), expected, "{number} as {precision:?}");
+        }
+    }
+
+    // COVERS: targets.matrices
+    /// Both orders of panels, with a tile that does not divide the columns, in a buffer that begins with something else.
+    #[test]
+    fn matrices_stand_in_the_order_of_what_is_summed() {
+        let source: Vec<f32> = (0..2 * 5 * 3).map(|number| number as f32).collect();
+        let shape = ParameterShape::Weight { blocks: 2, outputs: 5, inputs: 3, dense: false };
+        let parameters = [Parameter { name: "w".into(), shape, init: Init::Random }];
+        for (layout, columns, summed) in [(Layout::Panels { tile: 4 }, 5, 3), (Layout::Transposed { tile: 2 }, 3, 5)] {
+            let pack = Pack { offset: 1, parameter: 0, layout };
+            let packed = pack_all(&[pack], 80, &parameters, &[source.clone()]);
+            let found = matrices(&[pack], &parameters, &packed, Precision::F32);
+            let found: Vec<f32> =
+                found.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().expect("4 bytes"))).collect();
+            let length = columns * summed + if columns == 5 { 9 } else { 5 };
+            for (block, k, column) in
+                (0..2).flat_map(|b| (0..summed).flat_map(move |k| (0..columns).map(move |c| (b, k, c))))
+            {
+                let (output, input) = if columns == 5 { (column, k) } else { (k, column) };
+                let place = CHUNK + block * length + k * columns + column;
+                assert_eq!(found[place], source[(block * 5 + output) * 3 + input], "{layout:?} {block} {k} {column}");
+            }
+        }
+    }
 
     #[test]
     fn sums_of_rows_are_exact() {

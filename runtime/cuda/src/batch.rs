@@ -51,7 +51,7 @@ impl<D: Device> Batch<D> {
             Buffer::Evidence => Some(sized(&self.evidence)),
             Buffer::Offsets => Some(sized(&self.offsets)),
             Buffer::Result => Some(sized(&self.result)),
-            Buffer::Packed | Buffer::Tables | Buffer::Counts | Buffer::Weights => None,
+            Buffer::Packed | Buffer::Matrices | Buffer::Tables | Buffer::Counts | Buffer::Weights => None,
         }
     }
 

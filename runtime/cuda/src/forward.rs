@@ -8,8 +8,9 @@
 use crate::batch::{Batch, Recorded, rows, values_of};
 use crate::device::Device;
 use crate::error::GpuError;
-use crate::kernels::{Ask, Kernels, check_evidence, sized, uploaded};
+use crate::kernels::{Ask, Kernels, check_evidence, matrices, sized, uploaded};
 use danaus_artifact::gpu::{Buffer, GpuCode, Role, Scalar};
+use danaus_artifact::pack;
 use danaus_artifact::plan::{CHUNK, Launch, Loop, Plan, Step};
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub struct Forward<D: Device> {
     /// Samples in a vector, and in a tile.
     tile: [usize; 2],
     packed: (D::Buffer, u32),
+    /// Weights in the precision of the code.
+    matrices: Option<(D::Buffer, u32)>,
     tables: (D::Buffer, u32),
     /// Number of values of every variable.
     values: Vec<u32>,
@@ -37,11 +40,16 @@ impl<D: Device> Forward<D> {
         };
         let kernels = Kernels::load(&mut device, code, is_ours)?;
         kernels.require((0..plan.kernels.len() as u32).map(Role::Layer))?;
+        let mut weights = matrices(&mut device, code, packed.len() as u64)?;
+        if let Some((buffer, _)) = &mut weights {
+            let bytes = pack::matrices(&plan.packs, &plan.parameters, packed, code.precision);
+            device.upload(buffer, &bytes)?;
+        }
         let packed = uploaded(&mut device, packed.iter().map(|number| number.to_le_bytes()), "the parameters")?;
         let tables = uploaded(&mut device, plan.tables.iter().map(|word| word.to_le_bytes()), "the plan's tables")?;
         let values = values_of(&plan.variables);
         let tile = [code.lanes, code.samples].map(|size| size as usize);
-        Ok(Forward { plan, device, kernels, tile, packed, tables, values, batch: None })
+        Ok(Forward { plan, device, kernels, tile, packed, matrices: weights, tables, values, batch: None })
     }
 
     /// Replaces the packed parameters.
@@ -152,6 +160,7 @@ impl<D: Device> Forward<D> {
     ) -> Result<(), GpuError> {
         let own = |buffer: Buffer| match buffer {
             Buffer::Packed => Some(sized(&self.packed)),
+            Buffer::Matrices => self.matrices.as_ref().map(sized),
             Buffer::Tables => Some(sized(&self.tables)),
             _ => None,
         };

@@ -91,6 +91,14 @@ pub fn taken<D: Device>(
     Ok((device.allocate((elements * size).max(size), what)?, length))
 }
 
+/// A buffer for the weights of `numbers` packed parameters in the precision of a code, if its kernels read such.
+pub fn matrices<D: Device>(device: &mut D, code: &GpuCode, numbers: u64) -> Result<Option<(D::Buffer, u32)>, GpuError> {
+    if !code.kernels.iter().any(|kernel| kernel.buffers.contains(&Buffer::Matrices)) {
+        return Ok(None);
+    }
+    Ok(Some(taken(device, numbers, code.precision.bytes(), "the weights that are multiplied")?))
+}
+
 /// A buffer that holds words of 4 bytes.
 pub fn uploaded<D: Device>(
     device: &mut D,

@@ -10,11 +10,12 @@ use crate::batch::{Batch, Recorded, rows, values_of};
 use crate::check::check;
 use crate::device::Device;
 use crate::error::GpuError;
-use crate::kernels::{Ask, Kernels, check_evidence, sized, taken, uploaded};
+use crate::kernels::{Ask, Kernels, check_evidence, matrices, sized, taken, uploaded};
 use danaus_artifact::counts::{Counts, Numbers};
 use danaus_artifact::flow_layout::{FlowLayout, Placed};
 use danaus_artifact::flow_plan::{FlowKernel, FlowPlan, FlowStep, Segments};
-use danaus_artifact::gpu::{Buffer, GpuCode, Role, Scalar};
+use danaus_artifact::gpu::{Buffer, GpuCode, Precision, Role, Scalar};
+use danaus_artifact::pack;
 use danaus_artifact::plan::{CHUNK, Plan};
 use std::ops::Range;
 use std::sync::Arc;
@@ -28,6 +29,9 @@ pub struct Training<D: Device> {
     /// Samples in a vector, and in a tile.
     tile: [usize; 2],
     packed: (D::Buffer, u32),
+    /// Weights in the precision of the code.
+    matrices: Option<(D::Buffer, u32)>,
+    precision: Precision,
     counts: (D::Buffer, u32),
     /// Counts of earlier batches.
     sums: Vec<f64>,
@@ -66,6 +70,7 @@ impl<D: Device> Training<D> {
         let mut counts = taken(&mut device, count as u64, 4, "the flows of the parameters")?;
         device.clear(&mut counts.0)?;
         let packed = taken(&mut device, plan.packed_chunks as u64 * CHUNK as u64, 4, "the parameters")?;
+        let matrices = matrices(&mut device, code, plan.packed_chunks as u64 * CHUNK as u64)?;
         let values = values_of(&signature.variables);
         Ok(Training {
             plan,
@@ -74,6 +79,8 @@ impl<D: Device> Training<D> {
             kernels,
             tile: [code.lanes, code.samples].map(|size| size as usize),
             packed,
+            matrices,
+            precision: code.precision,
             counts,
             sums: vec![0.0; count],
             is_counted: false,
@@ -101,6 +108,10 @@ impl<D: Device> Training<D> {
         }
         let bytes: Vec<u8> = packed.iter().flat_map(|number| number.to_le_bytes()).collect();
         self.device.upload(&mut self.packed.0, &bytes)?;
+        if let Some((buffer, _)) = &mut self.matrices {
+            let bytes = pack::matrices(&self.plan.packs, &self.signature.parameters, packed, self.precision);
+            self.device.upload(buffer, &bytes)?;
+        }
         // A device may have given the copy another place.
         if let Some(session) = &mut self.session {
             session.recorded.forget();
@@ -296,6 +307,7 @@ impl<D: Device> Training<D> {
     ) -> Result<(), GpuError> {
         let own = |buffer: Buffer| match buffer {
             Buffer::Packed => Some(sized(&self.packed)),
+            Buffer::Matrices => self.matrices.as_ref().map(sized),
             Buffer::Tables => Some(sized(&session.tables)),
             Buffer::Counts => Some(sized(&self.counts)),
             Buffer::Weights => Some(sized(&session.weights)),

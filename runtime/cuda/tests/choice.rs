@@ -1,10 +1,17 @@
 //! Which code of an artifact a device uses, and what is said where it cannot use the best.
 
-use danaus_artifact::gpu::{Format, GpuCode};
+use danaus_artifact::gpu::{Format, GpuCode, Precision};
 use danaus_cuda::{Choice, choose};
 
 fn code(architecture: &str, format: Format) -> GpuCode {
-    GpuCode { architecture: architecture.into(), format, lanes: 4, samples: 64, kernels: vec![] }
+    GpuCode {
+        architecture: architecture.into(),
+        format,
+        precision: Precision::F32,
+        lanes: 4,
+        samples: 64,
+        kernels: vec![],
+    }
 }
 
 fn codes(targets: &[(&str, &GpuCode)]) -> Vec<(String, GpuCode)> {

@@ -1,6 +1,6 @@
 //! The walk over a plan on a device that only writes down what it is asked.
 
-use danaus_artifact::gpu::{Buffer, Format, GpuCode, GpuKernel, Grid, Role, Scalar};
+use danaus_artifact::gpu::{Buffer, Format, GpuCode, GpuKernel, Grid, Precision, Role, Scalar};
 use danaus_artifact::plan::{Kernel, Launch, Loop, Plan, Schedule, StageKernel, Step};
 use danaus_artifact::signature::{Domain, VariableArray};
 use danaus_cuda::{Device, Forward, GpuError};
@@ -139,6 +139,7 @@ fn code(plan: &Plan) -> GpuCode {
         shared_bytes: 0,
         buffers: buffers.to_vec(),
         scalars: scalars.to_vec(),
+        precision: Precision::F32,
         resources: None,
         image: vec![0],
     };
@@ -157,7 +158,14 @@ fn code(plan: &Plan) -> GpuCode {
         kernel(RESCALE, &carry, &[Row, Target, Width, Vectors], once),
         kernel(RESTORE, &carry, &[Row, Target, Width, Vectors], once),
     ];
-    GpuCode { architecture: "sm_90".into(), format: Format::Ptx, lanes: 4, samples: 16, kernels }
+    GpuCode {
+        architecture: "sm_90".into(),
+        format: Format::Ptx,
+        precision: Precision::F32,
+        lanes: 4,
+        samples: 16,
+        kernels,
+    }
 }
 
 fn forward(plan: Plan, device: Recorder) -> Result<Forward<Recorder>, GpuError> {

@@ -12,12 +12,16 @@
 //! multiply: [`stage`] brings slabs of exponentials and weights to shared memory and keeps tiles of sums in registers, [`narrow`] shares
 //! the inputs of few outputs among all units and adds up what each has. What underflows is computed [again](crate::stage::exact()).
 //!
+//! **Tensor cores** ([`tensor`], [`tensor_sums`], [`tensor_flows`], [`tensor_counts`]) multiply where the code is not for single precision: the same
+//! schedules with operands of fewer bits. [`choice`] predicts how long each size of tile takes and picks one.
+//!
 //! Reading order: [`spot`], [`layers`] (what needs no sums), [`maximum`], [`stage`], [`narrow`], [`offsets`] (between iterations); for training [`flow_layers`], [`flow_sums`] and [`flow_counts`];
 //! [`schedule`] (sizes), [`kernel`] (the list of all), [`mod@compile`] (to PTX), [`mod@assemble`] (to machine code), [`emulate`] (for tests).
 //!
 //! **Invariant.** Every unit of a cube meets every barrier, and no two units write the same number.
 
 pub mod assemble;
+pub mod choice;
 pub mod compile;
 pub mod emulate;
 pub mod flow_counts;
@@ -31,8 +35,13 @@ pub mod offsets;
 pub mod schedule;
 pub mod spot;
 pub mod stage;
+pub mod tensor;
+pub mod tensor_counts;
+pub mod tensor_flows;
+pub mod tensor_sums;
 
 pub use assemble::{Assembler, assemble};
+pub use choice::TensorSizes;
 pub use compile::compile;
 pub use emulate::Emulator;
 pub use kernel::DeviceKernel;

@@ -4,8 +4,9 @@ mod common;
 
 use common::Random;
 use common::build::{Builder, Chain, Transition, evidence, rows_of, stage, tile_of};
-use common::emulated::{SMALL, check, check_layer};
+use common::emulated::{SMALL, check, check_layer, tensor};
 use common::layers::{VALUES, VARIABLES, add_stage, impossible, input, layer, panels, underflow};
+use danaus_artifact::gpu::Precision;
 use danaus_artifact::plan::{Kernel, Schedule, StageKernel};
 use danaus_kernels::gpu::Sizes;
 use danaus_kernels::gpu::spot::Shape;
@@ -112,13 +113,57 @@ fn underflow_is_computed_again_in_log_space() {
     }
 }
 
+/// The schedule for tensor cores: tiles that overhang, weights that cannot be copied two at a time, distinct blocks.
+#[test]
+fn stages_for_tensor_cores() {
+    let cases = [
+        ([2, 2, 40, 37], 1, [0, 0, 0, 0]),
+        ([3, 1, 70, 33], 3, [1, 1, 1, 1]),
+        ([4, 2, 9, 70], 2, [2, 0, 0, 2]),
+        ([1, 1, 8, 16], 1, [0, 1, 1, 0]),
+    ];
+    for (seed, (shape, rows, [pp, pi, ep, ei])) in cases.into_iter().enumerate() {
+        for is_wide in [false, true] {
+            let stage = StageKernel {
+                prologue_parts: pp.max(u32::from(pi == 0)),
+                prologue_inputs: pi,
+                epilogue_parts: ep,
+                epilogue_inputs: ei,
+                ..stage(shape, rows, panels(6, shape[2].next_multiple_of(6), 4))
+            };
+            let random = &mut Random(900 + seed as u64);
+            let mut builder = Builder::new(VARIABLES, VALUES);
+            let (row, width) = add_stage(&mut builder, random, stage.clone(), 0.2);
+            builder.finish(row, width, random);
+            let data = evidence(random, VARIABLES, VALUES, 37, 0.2);
+            check(builder, &data, 37, tensor(Precision::F32, is_wide), &format!("{stage:?}"));
+        }
+    }
+}
+
+// COVERS: targets.scaling
+/// Where the weights of the largest inputs are zero or tiny the sum is computed again, in every precision: what is left is one term, whose
+/// weight is not rounded then.
+#[test]
+fn underflow_on_tensor_cores_is_computed_again() {
+    for tiny in [0.0, 1e-40] {
+        for precision in Precision::ALL {
+            let random = &mut Random(500);
+            let builder = underflow(random, panels(4, 8, 2), tiny);
+            let data = evidence(random, 1, 3, 5, 0.2);
+            check(builder, &data, 5, tensor(precision, false), &format!("zeros of {tiny} in {precision:?}"));
+        }
+    }
+}
+
 /// Evidence that is impossible gives `-inf`, and only there.
 #[test]
 fn impossible_samples_do_not_touch_the_others() {
-    for schedule in [panels(4, 8, 2), Schedule::Narrow] {
+    let sizes = [SMALL, SMALL, tensor(Precision::F32, true)];
+    for (schedule, sizes) in [panels(4, 8, 2), Schedule::Narrow, panels(4, 8, 2)].into_iter().zip(sizes) {
         let builder = impossible(&mut Random(600), schedule);
         let data: Vec<u32> = (0..37).map(|sample| sample % 3).collect();
-        let found = check(builder, &data, 37, SMALL, "impossible samples");
+        let found = check(builder, &data, 37, sizes, "impossible samples");
         assert!(found.iter().enumerate().all(|(sample, x)| (*x == f64::NEG_INFINITY) == (sample % 3 == 1)));
     }
 }

@@ -9,6 +9,7 @@ use crate::table::{Align, seconds, table};
 use crate::targets::{self, Target};
 use clap::{Args, ValueEnum};
 use danaus_artifact::file;
+use danaus_artifact::gpu::Precision;
 use danaus_compiler::pipeline::{CompileOptions, Compiled, Emit, EmitKind};
 use danaus_compiler::plan::flow::Purpose;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ Examples:
   danaus compile examples/hmm.pc --queries ll,sample -o hmm.pcb
   danaus compile examples/hmm.pc --constraint '.*monarch.*' --symbols text8 -o monarch.pcb
   danaus compile examples/hmm.pc --target cpu,cuda:sm_90 -o hmm.pcb
+  danaus compile examples/hmm.pc --target cpu,cuda:sm_90 --precision bf16 -o hmm.pcb
   danaus compile examples/hmm.pc --emit circuit
   danaus compile examples/quad_tree.pc --emit regions.svg=regions.svg --emit plan
   danaus compile examples/hmm.pc --stop-after fold --print-after all --emit circuit")]
@@ -42,6 +44,10 @@ pub struct Compile {
     /// What the circuit will run on, besides cpu: cuda:ptx, cuda:sm_80, cuda:sm_90, ..
     #[arg(long, value_name = "TARGET", value_delimiter = ',', default_value = "cpu")]
     target: Vec<Target>,
+
+    /// What sums on GPUs multiply: f32, or tf32 or bf16 on tensor cores; results are single precision
+    #[arg(long, value_name = "PRECISION", default_value = "f32")]
+    precision: Precision,
 
     /// What the compiled circuit can be asked, besides ll [default: all]
     #[arg(long, value_enum, value_name = "QUERY", value_delimiter = ',', requires = "output")]
@@ -139,7 +145,8 @@ pub fn run(arguments: &Compile) -> Result<(), Failure> {
     let mut devices = Duration::ZERO;
     if let Some(path) = &arguments.output {
         let start = Instant::now();
-        let artifact = targets::add(program::artifact(&compiled, &arguments.compile), &arguments.target)?;
+        let artifact =
+            targets::add(program::artifact(&compiled, &arguments.compile), &arguments.target, arguments.precision)?;
         devices = start.elapsed();
         output::write(path, &file::write(&artifact))?;
     }

@@ -48,6 +48,7 @@ pub fn run(arguments: &Inspect) -> Result<(), Failure> {
     let training = model.flows.as_ref().map(training);
     let processor = arguments.measure.then(Processor::measure).transpose().map_err(Failure::usage)?;
     let (stats, doc, origin, batch) = (model.stats, model.doc, model.origin, arguments.batch as u64);
-    let summary = Summary { plan: &model.plan, stats, doc, queries, exact, training, batch, processor, origin };
+    let flows = model.flows.as_ref();
+    let summary = Summary { plan: &model.plan, stats, doc, queries, exact, flows, training, batch, processor, origin };
     if arguments.json { output::print(&format!("{:#}\n", json(&summary))) } else { output::print(&text(&summary)) }
 }

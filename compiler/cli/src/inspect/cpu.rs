@@ -33,17 +33,17 @@ impl Processor {
 }
 
 /// Operations of a launch for a batch.
-pub fn work(launch: &LaunchStats, batch: u64) -> f64 {
+fn work(launch: &LaunchStats, batch: u64) -> f64 {
     launch.work.flops as f64 * batch as f64
 }
 
 /// Bytes of activations that a launch reads and writes for a batch.
-pub fn activations(launch: &LaunchStats, batch: u64) -> f64 {
+fn activations(launch: &LaunchStats, batch: u64) -> f64 {
     launch.work.bytes as f64 * batch as f64
 }
 
 /// Bytes of weights that all runs of a launch read.
-pub fn weights(launch: &LaunchStats) -> f64 {
+fn weights(launch: &LaunchStats) -> f64 {
     launch.weight_bytes as f64 * f64::from(launch.runs)
 }
 

@@ -1,21 +1,22 @@
 //! Code for GPUs: what each kernel uses, how much it does, and how fast a device could be at most.
 //!
-//! The floor of a launch is the time that its arithmetic takes at the device's peak, or its bytes at the device's bandwidth, whichever is
-//! longer, by the data sheets of the devices. Nothing here is measured. Multiplications, exponentials and logarithms are counted
-//! by the plan; bytes are the values that are read and written for each row and the weights that are read for each batch.
+//! The floor of a launch is the time that its arithmetic takes at the device's peak for what the kernel multiplies, or its bytes at the device's
+//! bandwidth, whichever is longer, by the data sheets of the devices. Nothing here is measured. Multiplications are counted by the
+//! plan ([`work`]); bytes are the values that are read and written for each row, the weights that are read for each batch, and the counts that are
+//! added to.
 
-use super::{Summary, cpu};
+use super::Summary;
+use super::work::{LaunchWork, all_work};
 use crate::table::{Align, bytes, flops, grouped, table};
-use danaus_artifact::gpu::{Format, GpuCode, GpuKernel, Role};
-use danaus_compiler::plan::stats::{LaunchStats, Stats};
+use danaus_artifact::gpu::{Format, GpuCode, GpuKernel, Precision, Role};
 use serde_json::{Value, json};
 
 /// A device that stands for its architecture.
 struct Device {
     architecture: &'static str,
     name: &'static str,
-    /// Single-precision operations in a second, without tensor cores.
-    flops: f64,
+    /// Operations in a second: in single precision without tensor cores, on tf32 and on bf16.
+    flops: [f64; 3],
     /// Bytes in a second.
     bandwidth: f64,
     /// Bytes of shared memory of a multiprocessor.
@@ -29,10 +30,13 @@ const CUBES: u32 = 32;
 /// Bytes of shared memory that a cube takes beside its own.
 const RESERVED: u32 = 1024;
 
+const A100: [f64; 3] = [19.5e12, 156e12, 312e12];
+const H100: [f64; 3] = [66.9e12, 494.7e12, 989.4e12];
+
 /// From NVIDIA's data sheets and programming guide.
 const DEVICES: [Device; 2] = [
-    Device { architecture: "sm_80", name: "A100 SXM 80 GB", flops: 19.5e12, bandwidth: 2.039e12, shared: 167_936 },
-    Device { architecture: "sm_90", name: "H100 SXM", flops: 66.9e12, bandwidth: 3.35e12, shared: 233_472 },
+    Device { architecture: "sm_80", name: "A100 SXM 80 GB", flops: A100, bandwidth: 2.039e12, shared: 167_936 },
+    Device { architecture: "sm_90", name: "H100 SXM", flops: H100, bandwidth: 3.35e12, shared: 233_472 },
 ];
 
 /// What is said of a kernel.
@@ -61,18 +65,25 @@ fn occupancy(kernel: &GpuKernel, device: &Device) -> Option<f64> {
     Some(f64::from(cubes * kernel.units) / f64::from(UNITS))
 }
 
-fn rows<'c>(code: &'c GpuCode, stats: &Stats, batch: u64) -> Vec<Row<'c>> {
+impl Device {
+    fn peak(&self, precision: Precision) -> f64 {
+        self.flops[precision as usize]
+    }
+}
+
+fn rows<'c>(code: &'c GpuCode, all: &[LaunchWork], batch: u64) -> Vec<Row<'c>> {
     let device = device(code);
     let row = |kernel: &'c GpuKernel| {
-        let launches: Vec<&LaunchStats> = match kernel.role {
-            Role::Layer(index) => stats.launches.iter().filter(|launch| launch.kernel == index).collect(),
-            _ => Vec::new(),
+        let launches: Vec<&LaunchWork> = all.iter().filter(|launch| launch.role == kernel.role).collect();
+        let sum = |of: &dyn Fn(&LaunchWork) -> f64| launches.iter().fold(0.0, |sum, &launch| sum + of(launch));
+        let work = |launch: &LaunchWork| launch.work.flops as f64 * batch as f64;
+        let moved = |launch: &LaunchWork| {
+            let weights = launch.weights * kernel.precision.bytes() + launch.count_bytes;
+            launch.work.bytes as f64 * batch as f64 + weights as f64 * f64::from(launch.runs)
         };
-        let sum = |of: &dyn Fn(&LaunchStats) -> f64| launches.iter().map(|&launch| of(launch)).sum::<f64>();
-        let work = |launch: &LaunchStats| cpu::work(launch, batch);
-        let moved = |launch: &LaunchStats| cpu::activations(launch, batch) + cpu::weights(launch);
-        let seconds =
-            |launch: &LaunchStats, device: &Device| (work(launch) / device.flops).max(moved(launch) / device.bandwidth);
+        let seconds = |launch: &LaunchWork, device: &Device| {
+            (work(launch) / device.peak(kernel.precision)).max(moved(launch) / device.bandwidth)
+        };
         Row {
             kernel,
             name: name(kernel.role),
@@ -107,15 +118,20 @@ pub fn texts(summary: &Summary<'_>) -> Vec<String> {
 }
 
 fn text(target: &str, code: &GpuCode, summary: &Summary<'_>) -> String {
-    let rows = rows(code, &summary.stats, summary.batch);
+    let rows = rows(code, &all_work(summary), summary.batch);
     let mut head = format!("Kernels of {target}, for a batch of {}", grouped(summary.batch));
-    let total: f64 = rows.iter().filter_map(|row| row.floor).sum();
     if let Some(device) = device(code) {
-        let (name, rate, bandwidth) = (device.name, device.flops / 1e12, device.bandwidth / 1e12);
-        head += &format!("; floors for {name} ({rate} TFLOP/s, {bandwidth} TB/s): {} in all", time(total));
+        let [forward, training] = totals(&rows).map(time);
+        let (name, precision, bandwidth) = (device.name, code.precision, device.bandwidth / 1e12);
+        let rate = format!("{} TFLOP/s in {}", device.peak(precision) / 1e12, precision.name());
+        head += &format!("; floors for {name} ({rate}, {bandwidth} TB/s): {forward} forward");
+        if summary.flows.is_some() {
+            head += &format!(", {training} a step of training");
+        }
     }
     let names = [
         "kernel",
+        "operands",
         "units",
         "registers",
         "spilled",
@@ -129,9 +145,17 @@ fn text(target: &str, code: &GpuCode, summary: &Summary<'_>) -> String {
     ];
     let mut lines = vec![names.map(str::to_string).to_vec()];
     lines.extend(rows.iter().map(line));
-    let mut align = [Align::Right; 11];
+    let mut align = [Align::Right; 12];
     align[0] = Align::Left;
     format!("{head}\n{}", table("  ", &align, &lines))
+}
+
+/// The floors of a forward pass and of a step of training.
+fn totals(rows: &[Row<'_>]) -> [f64; 2] {
+    let is_forward = |row: &&Row<'_>| matches!(row.kernel.role, Role::Layer(_));
+    let all: f64 = rows.iter().filter_map(|row| row.floor).sum();
+    let forward = rows.iter().filter(is_forward).filter_map(|row| row.floor).sum();
+    [forward, all - forward]
 }
 
 fn line(row: &Row<'_>) -> Vec<String> {
@@ -140,6 +164,7 @@ fn line(row: &Row<'_>) -> Vec<String> {
     let counted = |text: String| if row.launches == 0 { unknown() } else { text };
     vec![
         row.name.clone(),
+        row.kernel.precision.name().to_string(),
         row.kernel.units.to_string(),
         resources.map_or_else(unknown, |resources| resources.registers.to_string()),
         resources.map_or_else(unknown, |resources| {
@@ -161,10 +186,17 @@ fn time(seconds: f64) -> String {
 
 /// An object for each target.
 pub fn json(summary: &Summary<'_>) -> Value {
+    let all = all_work(summary);
     let target = |(target, code): &(String, GpuCode)| {
-        let kernels: Vec<Value> = rows(code, &summary.stats, summary.batch).iter().map(object).collect();
+        let kernels: Vec<Value> = rows(code, &all, summary.batch).iter().map(object).collect();
         let device = device(code).map(|device| device.name);
-        json!({ "target": target, "batch": summary.batch, "floor_device": device, "kernels": kernels })
+        json!({
+            "target": target,
+            "precision": code.precision.name(),
+            "batch": summary.batch,
+            "floor_device": device,
+            "kernels": kernels,
+        })
     };
     summary.origin.iter().flat_map(|origin| &origin.gpus).map(target).collect()
 }
@@ -174,6 +206,7 @@ fn object(row: &Row<'_>) -> Value {
     json!({
         "kernel": row.name,
         "entry": row.kernel.entry,
+        "precision": row.kernel.precision.name(),
         "units": row.kernel.units,
         "shared_bytes": row.kernel.shared_bytes,
         "registers": resources.map(|resources| resources.registers),

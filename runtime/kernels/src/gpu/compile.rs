@@ -5,17 +5,18 @@
 
 use crate::error::KernelError;
 use crate::gpu::schedule::{SHARED, Scheduled, Sizes, all_kernels};
-use cubecl::ir::features::Features;
+use cubecl::ir::features::{Features, MmaConfig};
 use cubecl::ir::nvidia::SmArch;
 use cubecl::ir::{
-    DeviceIdentity, DeviceProperties, HardwareProperties, MemoryDeviceProperties, TargetProperties, VectorSize,
+    DeviceIdentity, DeviceProperties, ElemType, FloatKind, HardwareProperties, MemoryDeviceProperties,
+    TargetProperties, VectorSize,
 };
 use cubecl_core::Compiler;
 use cubecl_core::profile::TimingMethod;
 use cubecl_llvm::nvptx::ptx_version::PtxVersion;
 use cubecl_llvm::{LlvmTarget, NvptxModule, PlironArtifact, PlironCompiler, PlironOptions};
 use danaus_artifact::flow_plan::FlowPlan;
-use danaus_artifact::gpu::{Format, GpuCode, GpuKernel};
+use danaus_artifact::gpu::{Format, GpuCode, GpuKernel, Precision};
 use danaus_artifact::plan::Plan;
 use danaus_artifact::signature::Domain;
 use rayon::prelude::*;
@@ -35,17 +36,20 @@ const AT_WORK: u32 = 512;
 const DRIVER: i32 = 12_000;
 
 /// The kernels of the plan's forward pass as PTX, and those of training if there is a flow plan.
-pub fn compile(plan: &Plan, flows: Option<&FlowPlan>) -> Result<GpuCode, KernelError> {
+pub fn compile(plan: &Plan, flows: Option<&FlowPlan>, precision: Precision) -> Result<GpuCode, KernelError> {
     if let Some(array) = plan.variables.iter().find(|array| array.domain == Domain::Real) {
-        return Err(KernelError::NoGpu(format!("the variables `{}` are real; compile for the processor only", array.name)));
+        return Err(KernelError::NoGpu(format!(
+            "the variables `{}` are real; compile for the processor only",
+            array.name
+        )));
     }
     let (properties, target) = (Arc::new(properties()), Arc::new(TargetProperties::default()));
-    let kernels = all_kernels(plan, flows, &Sizes::GPU)
+    let kernels = all_kernels(plan, flows, &Sizes::gpu(precision))
         .par_iter()
         .map(|scheduled| compile_kernel(scheduled, &properties, &target))
         .collect::<Result<Vec<GpuKernel>, KernelError>>()?;
     let Sizes { lanes, samples, .. } = Sizes::GPU;
-    Ok(GpuCode { architecture: format!("sm_{ARCHITECTURE}"), format: Format::Ptx, lanes, samples, kernels })
+    Ok(GpuCode { architecture: format!("sm_{ARCHITECTURE}"), format: Format::Ptx, precision, lanes, samples, kernels })
 }
 
 fn compile_kernel(
@@ -79,6 +83,7 @@ fn compile_kernel(
         shared_bytes: module.shared_memory_size as u32,
         buffers: kernel.buffers(),
         scalars: kernel.scalars(),
+        precision: kernel.precision(),
         resources: None,
         image: text(&module, *units),
     })
@@ -122,5 +127,11 @@ fn properties() -> DeviceProperties {
     };
     let identity = DeviceIdentity { name: "offline".into(), fingerprint: "offline".into(), physical: None };
     let memory = MemoryDeviceProperties::new(u64::MAX, 256);
-    DeviceProperties::new(Features::default(), memory, hardware, TimingMethod::Device, identity)
+    let mut features = Features::default();
+    for (operand, k) in [(FloatKind::BF16, 16), (FloatKind::TF32, 8)] {
+        let [a_type, b_type] = [ElemType::Float(operand); 2];
+        let cd_type = ElemType::Float(FloatKind::F32);
+        features.matmul.cmma.insert(MmaConfig { a_type, b_type, cd_type, m: 16, n: 16, k });
+    }
+    DeviceProperties::new(features, memory, hardware, TimingMethod::Device, identity)
 }

@@ -35,12 +35,14 @@ impl Emulator {
             shared_bytes: 0,
             buffers: scheduled.kernel.buffers(),
             scalars: scheduled.kernel.scalars(),
+            precision: scheduled.kernel.precision(),
             resources: None,
             image: vec![0],
         };
         let kernels = self.kernels.iter().map(kernel).collect();
         let Sizes { lanes, samples, .. } = self.sizes;
-        GpuCode { architecture: "cpu".into(), format: Format::Ptx, lanes, samples, kernels }
+        let precision = self.sizes.precision();
+        GpuCode { architecture: "cpu".into(), format: Format::Ptx, precision, lanes, samples, kernels }
     }
 
     /// A buffer that holds `bytes`.

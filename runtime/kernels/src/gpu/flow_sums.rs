@@ -84,7 +84,7 @@ pub fn exponential<N: Size>(s: Vector<f32, N>, shift: Vector<f32, N>) -> Vector<
 /// The flow of input `i` of block `g`, one weight at a time.
 #[cube]
 #[allow(clippy::too_many_arguments)]
-fn exact_flow<N: Size>(
+pub fn exact_flow<N: Size>(
     arena: &[Vector<f32, N>],
     packed: &[f32],
     tables: &[u32],

@@ -10,6 +10,10 @@ use crate::gpu::narrow::gpu_narrow;
 use crate::gpu::offsets::{gpu_carry, gpu_leave, gpu_result};
 use crate::gpu::spot::Shape;
 use crate::gpu::stage::{StageShape, gpu_stage};
+use crate::gpu::tensor::TensorShape;
+use crate::gpu::tensor_counts::gpu_tensor_counts;
+use crate::gpu::tensor_flows::gpu_tensor_flows;
+use crate::gpu::tensor_sums::gpu_tensor_sums;
 use crate::kronecker::KroneckerConfig;
 use crate::mixing::MixingConfig;
 use crate::permute::{ConcatConfig, PermuteConfig};
@@ -18,13 +22,15 @@ use crate::stage::StageConfig;
 use cubecl::client::Client;
 use cubecl::ir::{AddressType, DeviceProperties, TargetProperties};
 use cubecl::prelude::*;
-use danaus_artifact::gpu::{Buffer, Scalar};
+use cubecl_core::tf32;
+use danaus_artifact::gpu::{Buffer, Precision, Scalar};
+use half::bf16;
 use std::sync::Arc;
 
-/// Makes the list: `Name { compile-time values } = module::Kernel (buffers) [scalars]`.
+/// Makes the list: `Name { compile-time values } = module::Kernel <types> (buffers) [scalars]`.
 macro_rules! device_kernels {
     ($($(#[$doc:meta])* $name:ident { $($value:ident: $type:ty),* } =
-        $module:ident::$kernel:ident ($($buffer:ident),*) [$($scalar:ident),*];)*) => {
+        $module:ident::$kernel:ident $(<$($element:ty),*>)? ($($buffer:ident),*) [$($scalar:ident),*];)*) => {
         /// A kernel for GPUs with all that its code is specialized by, but the number of lanes and of units.
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         #[allow(missing_docs)] // The fields are the compile-time values of the kernels, described there.
@@ -58,7 +64,7 @@ macro_rules! device_kernels {
                 // SAFETY: the caller's promise.
                 unsafe {
                     match self {
-                        $(Self::$name { $($value),* } => $module::launch_unchecked(
+                        $(Self::$name { $($value),* } => $module::launch_unchecked$(::<$($element),*>)?(
                             client,
                             count,
                             dim,
@@ -82,7 +88,7 @@ macro_rules! device_kernels {
                 let dim = *CubeDim::new_1d(units);
                 let settings = KernelSettings::new(dim, ExecutionMode::Unchecked, AddressType::U32);
                 match self {
-                    $(Self::$name { $($value),* } => $module::$kernel::new(
+                    $(Self::$name { $($value),* } => $module::$kernel$(::<$($element),*>)?::new(
                         settings,
                         properties,
                         target,
@@ -115,6 +121,12 @@ device_kernels! {
     /// See [`crate::gpu::narrow`].
     Narrow { c: StageConfig, shape: Shape } =
         gpu_narrow::GpuNarrow (Arena, Packed, Tables, Evidence) [Table, Members, Iteration, Vectors];
+    /// See [`crate::gpu::tensor_sums`]; operands of 2 bytes.
+    TensorSumsHalf { c: StageConfig, shape: TensorShape } = gpu_tensor_sums::GpuTensorSums<bf16, bf16>
+        (Arena, Packed, Matrices, Tables, Evidence) [Table, Members, Iteration, Vectors];
+    /// The same, of 4 bytes.
+    TensorSums { c: StageConfig, shape: TensorShape } = gpu_tensor_sums::GpuTensorSums<f32, tf32>
+        (Arena, Packed, Matrices, Tables, Evidence) [Table, Members, Iteration, Vectors];
     /// See [`crate::gpu::offsets::gpu_result()`].
     Result { with_offsets: bool, shape: Shape } = gpu_result::GpuResult (Arena, Offsets, Result) [Row, Vectors];
     /// See [`crate::gpu::flow_sums`].
@@ -123,6 +135,18 @@ device_kernels! {
     /// See [`crate::gpu::flow_counts`].
     FlowCounts { c: FlowSum, shape: CountShape } =
         gpu_flow_counts::GpuFlowCounts (Arena, Counts, Packed, Tables, Evidence) [Table, Members, Vectors];
+    /// See [`crate::gpu::tensor_flows`]; operands of 2 bytes.
+    TensorFlowsHalf { c: FlowSum, shape: TensorShape } = gpu_tensor_flows::GpuTensorFlows<bf16, bf16>
+        (Arena, Packed, Matrices, Tables, Evidence) [Table, Members, Vectors];
+    /// The same, of 4 bytes.
+    TensorFlows { c: FlowSum, shape: TensorShape } = gpu_tensor_flows::GpuTensorFlows<f32, tf32>
+        (Arena, Packed, Matrices, Tables, Evidence) [Table, Members, Vectors];
+    /// See [`crate::gpu::tensor_counts`]; operands of 2 bytes.
+    TensorCountsHalf { c: FlowSum, shape: TensorShape } = gpu_tensor_counts::GpuTensorCounts<bf16, bf16>
+        (Arena, Counts, Packed, Tables, Evidence) [Table, Members, Vectors];
+    /// The same, of 4 bytes.
+    TensorCounts { c: FlowSum, shape: TensorShape } = gpu_tensor_counts::GpuTensorCounts<f32, tf32>
+        (Arena, Counts, Packed, Tables, Evidence) [Table, Members, Vectors];
     /// See [`crate::gpu::flow_layers::gpu_flow_mixing()`].
     FlowMixing { c: FlowMixture, shape: Shape } = gpu_flow_mixing::GpuFlowMixing (Arena, Packed, Tables) [Table, Vectors];
     /// See [`crate::gpu::flow_layers::gpu_flow_mixing_counts()`].
@@ -140,6 +164,18 @@ device_kernels! {
         gpu_carry::GpuCarry (Arena, Offsets) [Row, Target, Width, Vectors];
     /// See [`crate::gpu::offsets::gpu_leave()`].
     Leave { with_offsets: bool, shape: Shape } = gpu_leave::GpuLeave (Arena, Offsets) [Row, Target, Width, Vectors];
+}
+
+impl DeviceKernel {
+    /// What it multiplies.
+    pub fn precision(&self) -> Precision {
+        match self {
+            Self::TensorSumsHalf { shape, .. } | Self::TensorSums { shape, .. } => shape.precision,
+            Self::TensorFlowsHalf { shape, .. } | Self::TensorFlows { shape, .. } => shape.precision,
+            Self::TensorCountsHalf { shape, .. } | Self::TensorCounts { shape, .. } => shape.precision,
+            _ => Precision::F32,
+        }
+    }
 }
 
 fn unknown_buffer(_: Buffer) -> BufferCompilationArg {

@@ -1,5 +1,6 @@
 //! Sizes: how many units a cube has, and which part of the work of a kernel of the plan it does.
 
+use crate::gpu::choice::{TensorSizes, of_counts, of_sums};
 use crate::gpu::flow_counts::CountShape;
 use crate::gpu::flow_layers::{ABREAST, FlowMixture};
 use crate::gpu::flow_sums::FlowSum;
@@ -7,10 +8,12 @@ use crate::gpu::kernel::DeviceKernel;
 use crate::gpu::layers::runs;
 use crate::gpu::spot::Shape;
 use crate::gpu::stage::{Matrix, StageShape, matrix};
+use crate::gpu::tensor::TensorShape;
+use crate::gpu::tensor_counts;
 use crate::kronecker::KroneckerConfig;
 use crate::launch::{Config, Layout, list};
 use danaus_artifact::flow_plan::{FlowKernel, FlowPlan, StageFlow};
-use danaus_artifact::gpu::{Grid, Role};
+use danaus_artifact::gpu::{Grid, Precision, Role};
 use danaus_artifact::plan::{Kernel, Plan, Step};
 
 /// Samples in a vector: 16 bytes, the most that a unit reads at once.
@@ -39,6 +42,8 @@ pub struct Sizes {
     pub depth: usize,
     /// Of counts of weights.
     pub counts: CountShape,
+    /// Of sums with many outputs and their flows and counts, where tensor cores multiply.
+    pub tensor: Option<TensorSizes>,
 }
 
 impl Sizes {
@@ -52,7 +57,22 @@ impl Sizes {
         tile: 8,
         depth: 16,
         counts: CountShape { outputs: 64, inputs: 64, vectors: 4 },
+        tensor: None,
     };
+
+    /// For GPUs, in this precision.
+    pub fn gpu(precision: Precision) -> Sizes {
+        Sizes { tensor: TensorSizes::gpu(precision), ..Sizes::GPU }
+    }
+
+    /// What sums with many outputs multiply.
+    pub fn precision(&self) -> Precision {
+        self.tensor.map_or(Precision::F32, |tensor| tensor.precision)
+    }
+
+    fn tensor_sums(&self, sizes: [usize; 3]) -> Option<TensorShape> {
+        self.tensor.and_then(|tensor| of_sums(&tensor, self.lanes as usize, sizes))
+    }
 }
 
 /// A kernel with its sizes.
@@ -130,6 +150,14 @@ fn layer(role: Role, kernel: &Kernel, sizes: &Sizes) -> Scheduled {
             scheduled(role, DeviceKernel::Narrow { c, shape: sizes.narrow }, sizes.narrow, per_item)
         }
         Config::Panels(c) => {
+            if let Some(shape) = sizes.tensor_sums([c.blocks, c.outputs, c.inputs]) {
+                let per_item = c.blocks * shape.chunks(c.outputs);
+                let kernel = match shape.precision {
+                    Precision::Bf16 => DeviceKernel::TensorSumsHalf { c, shape },
+                    Precision::Tf32 | Precision::F32 => DeviceKernel::TensorSums { c, shape },
+                };
+                return scheduled(role, kernel, shape.shape, per_item);
+            }
             let m = matrix(&c);
             let shape = stage_shape(&m, sizes);
             let per_item = c.blocks * shape.chunks(&m);
@@ -195,6 +223,14 @@ fn flow(role: Role, kernel: &FlowKernel, sizes: &Sizes) -> Option<Scheduled> {
         FlowKernel::Layer(kernel) => Some(layer(role, kernel, sizes)),
         FlowKernel::Stage(stage) => {
             let c = flow_sum(stage, kernel.record_len().0);
+            if let Some(shape) = sizes.tensor_sums([c.blocks, c.inputs, c.outputs]) {
+                let per_item = c.blocks * shape.chunks(c.inputs);
+                let kernel = match shape.precision {
+                    Precision::Bf16 => DeviceKernel::TensorFlowsHalf { c, shape },
+                    Precision::Tf32 | Precision::F32 => DeviceKernel::TensorFlows { c, shape },
+                };
+                return Some(scheduled(role, kernel, shape.shape, per_item));
+            }
             let shape = stage_shape(&c.matrix(), sizes);
             let per_item = c.blocks * shape.chunks(&c.matrix());
             Some(scheduled(role, DeviceKernel::FlowSums { c, shape }, shape.shape, per_item))
@@ -225,6 +261,15 @@ fn counts(role: Role, kernel: &FlowKernel, sizes: &Sizes) -> Option<Scheduled> {
     match kernel {
         FlowKernel::Stage(stage) if stage.counted => {
             let (c, shape) = (flow_sum(stage, kernel.record_len().0), sizes.counts);
+            if let Some(shape) = sizes.tensor.and_then(|tensor| of_counts(&tensor, sizes.lanes as usize, &c)) {
+                let (units, cubes) = (shape.shape.units, tensor_counts::cubes(&shape, &c));
+                return match shape.precision {
+                    Precision::Bf16 => all_samples(DeviceKernel::TensorCountsHalf { c, shape }, units, cubes),
+                    Precision::Tf32 | Precision::F32 => {
+                        all_samples(DeviceKernel::TensorCounts { c, shape }, units, cubes)
+                    }
+                };
+            }
             all_samples(DeviceKernel::FlowCounts { c, shape }, shape.units(), shape.cubes(&c))
         }
         FlowKernel::Mixing { width, inputs, counted: true } => {

@@ -1,12 +1,12 @@
 //! A device of the CUDA runtime that is a processor, for tests of this crate and others.
 #![allow(dead_code)]
 
-use danaus_artifact::gpu::{Buffer, GpuKernel, Scalar};
+use danaus_artifact::gpu::{Buffer, GpuKernel, Precision, Scalar};
 use danaus_cuda::{Device, GpuError};
 use danaus_kernels::gpu::emulate::Handle;
 use danaus_kernels::gpu::flow_counts::CountShape;
 use danaus_kernels::gpu::spot::Shape;
-use danaus_kernels::gpu::{Emulator, Sizes};
+use danaus_kernels::gpu::{Emulator, Sizes, TensorSizes};
 
 /// Cubes so small that every size of a layer leaves some of them part empty. Two threads, because the units of a cube wait for each
 /// other by spinning.
@@ -19,7 +19,25 @@ pub const SMALL: Sizes = Sizes {
     tile: 4,
     depth: 4,
     counts: CountShape { outputs: 8, inputs: 4, vectors: 1 },
+    tensor: None,
 };
+
+/// The schedules for tensor cores, in this precision; a plane is one unit. Two units share the rows, or have different samples.
+pub fn tensor(precision: Precision, is_wide: bool) -> Sizes {
+    let vectors = if is_wide { 2 } else { 1 };
+    let (shape, samples) = (Shape { units: 2, vectors }, 16 * vectors);
+    let tensor = TensorSizes { precision, units: 2, plane: 1, vectors, counted: vectors, depth: 32, least: 1 };
+    Sizes {
+        lanes: 16,
+        samples: samples as u32,
+        rows: shape,
+        narrow: shape,
+        stage: shape,
+        counts: CountShape { outputs: 4, inputs: 8, vectors },
+        tensor: Some(tensor),
+        ..SMALL
+    }
+}
 
 /// The same, where the units of a cube have different samples.
 pub const WIDE: Sizes = Sizes {

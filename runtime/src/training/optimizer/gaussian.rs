@@ -28,7 +28,12 @@ pub fn write(masses: &[f64], row: &mut [f32], floor: f64) {
 /// Moves a unit: its mean by so many deviations, the logarithm of its deviation by so much.
 pub fn shift(row: &mut [f32], [by_mean, by_deviation]: [f64; 2], floor: f64) {
     let (mean, variance) = unit(row);
-    put(row, mean + variance.sqrt() * by_mean, variance * crate::numbers::exp(2.0 * by_deviation.clamp(-10.0, 10.0)), floor);
+    put(
+        row,
+        mean + variance.sqrt() * by_mean,
+        variance * crate::numbers::exp(2.0 * by_deviation.clamp(-10.0, 10.0)),
+        floor,
+    );
 }
 
 fn put(row: &mut [f32], mean: f64, variance: f64, floor: f64) {

@@ -164,7 +164,11 @@ impl Trained<'_> {
             if !sum(own).is_finite()
                 && let Some(at) = own.iter().position(is_wrong)
             {
-                return Err(WrongFlow { parameter: idx, number: number * form.columns + at.min(form.columns - 1), found: own[at] });
+                return Err(WrongFlow {
+                    parameter: idx,
+                    number: number * form.columns + at.min(form.columns - 1),
+                    found: own[at],
+                });
             }
             act(row, (own, flow), room, others);
             Ok(())
