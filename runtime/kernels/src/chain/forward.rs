@@ -120,7 +120,7 @@ fn region(place: &ChainPlace, turn: u32, #[comptime] j: usize, #[comptime] c: &C
     let stages = comptime!(c.stages.len());
     let region = if comptime!(!c.carries) {
         (turn * comptime!(stages as u32) + comptime!(j as u32)) % place.regions
-    } else if comptime!(j % stages == 0) {
+    } else if comptime!(j.is_multiple_of(stages)) {
         turn + comptime!((j / stages) as u32)
     } else {
         place.regions - comptime!(2 - j as u32 % 2)
