@@ -30,7 +30,8 @@ use thiserror::Error;
 pub struct Constraint {
     /// A regular expression in the syntax of the crate `regex`, that a row's symbols match from the first to the last.
     pub pattern: String,
-    /// The symbol of each value; values beyond have none, and satisfy nothing. Without symbols the values 0 to 9 are digits.
+    /// The symbol of each value; values beyond, and those whose symbol is empty, have none, and satisfy nothing. Without symbols the values 0
+    /// to 9 are digits.
     pub symbols: Option<Vec<Vec<u8>>>,
 }
 

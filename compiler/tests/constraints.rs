@@ -3,7 +3,7 @@
 mod common;
 
 use common::builder::Builder;
-use common::constrained::{random_pattern, satisfies, under};
+use common::constrained::{matches, random_pattern, satisfies, under, under_symbols};
 use common::hmm::{Hmm, hmm};
 use common::random_circuit::{random_chain, recipes};
 use common::{config, mismatch, parameters, random_rows, value};
@@ -75,6 +75,36 @@ proptest! {
     fn chains_from_the_last_variable(steps in 1usize..8, states in 1usize..5, values in 2usize..4, seed in any::<u32>()) {
         let circuit = backwards(steps, states, values);
         assert_constrained(&circuit, &random_values(&circuit, seed.into()), &random_pattern(values, seed.into()), seed.into())?;
+    }
+
+    // COVERS: queries.constraint.tokens
+    /// Symbols of several bytes, some of them parts of characters, and a value that has none.
+    #[test]
+    fn tokens(steps in 1usize..5, states in 1usize..4, seed in any::<u32>()) {
+        let spellings = ["", "0", "01", "110", "\u{e9}", "2"].map(|text| text.as_bytes().to_vec());
+        let mut symbols = spellings.to_vec();
+        // The two bytes of a character, each a token.
+        symbols.extend(["\u{e9}".as_bytes()[..1].to_vec(), "\u{e9}".as_bytes()[1..].to_vec()]);
+        let circuit = hmm(&Hmm { steps, states, values: symbols.len(), monarch: Vec::new() });
+        let values = random_values(&circuit, seed.into());
+        let other = ["\u{e9}.*", ".*1{2,3}0?", ".+", "(?s-u:.)*1"][seed as usize % 4];
+        for pattern in [&random_pattern(3, seed.into()), other] {
+            let rows = [random_rows(&circuit, seed.into(), 3, 0.6), vec![vec![None; steps]]].concat();
+            let satisfies = |row: &Vec<Option<usize>>| {
+                let spelled: Vec<&[u8]> = row.iter().map(|value| &*symbols[value.expect("it is complete")]).collect();
+                spelled.iter().all(|symbol| !symbol.is_empty()) && matches(pattern, &spelled.concat())
+            };
+            let expected = rows.iter().map(|row| {
+                let all = completions(&circuit, row).into_iter().filter(satisfies).collect::<Vec<_>>();
+                log_sum_exp(value(&circuit, &values, &all).into_iter())
+            });
+            let expected: Vec<f64> = expected.collect();
+            let Some(product) = under_symbols(&circuit, pattern, Some(symbols.clone())) else {
+                prop_assert_eq!(expected[rows.len() - 1], f64::NEG_INFINITY, "{} is satisfiable", pattern);
+                continue;
+            };
+            prop_assert_eq!(mismatch(&value(&product, &values, &rows), &expected, 1e-9), None, "{}", pattern);
+        }
     }
 
     /// With products of several inputs, mixtures, and parameters that differ from place to place.

@@ -1,13 +1,16 @@
 //! Arguments that several verbs share.
 
+use crate::evidence::data_failure;
 use crate::failure::Failure;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use danaus_compiler::constraint::Constraint;
 use danaus_compiler::model::Options;
 use danaus_runtime::data::Alphabet;
+use danaus_runtime::data::tokenizer::Tokenizer;
 use std::fmt;
 use std::ops::Deref;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// How an architecture is compiled. For a compiled circuit (`.pcb`) all of this is settled already.
 #[derive(Args, Clone, Debug, Default)]
@@ -37,19 +40,62 @@ pub struct ConstraintArguments {
     #[arg(long, value_name = "REGEX")]
     pub constraint: Option<String>,
 
-    /// How values are written in --constraint: text8, bytes, or chars: and a list [default: digits, if there are at most ten values]
+    /// How values are written in --constraint: text8, bytes, chars: and a list, or tokenizer: and a file, if they are tokens [default: digits, if
+    /// there are at most ten values]
     #[arg(long, value_name = "ALPHABET", requires = "constraint")]
-    pub symbols: Option<Alphabet>,
+    pub symbols: Option<Symbols>,
+}
+
+/// How values are written.
+#[derive(Clone, Debug)]
+pub enum Symbols {
+    /// As characters.
+    Alphabet(Alphabet),
+    /// As what the tokens of the tokenizer in a file spell.
+    Tokenizer(PathBuf),
+}
+
+impl Symbols {
+    /// The symbol of each value; empty for those that have none.
+    fn all(&self) -> Result<Vec<Vec<u8>>, Failure> {
+        match self {
+            Symbols::Alphabet(alphabet) => {
+                let symbol = |value: usize| alphabet.symbol(value as u32).expect("it has so many characters");
+                Ok((0..alphabet.len()).map(symbol).collect())
+            }
+            Symbols::Tokenizer(path) => {
+                Tokenizer::open(path).and_then(|tokenizer| tokenizer.symbols()).map_err(data_failure)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Symbols {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Symbols::Alphabet(alphabet) => alphabet.fmt(f),
+            Symbols::Tokenizer(path) => write!(f, "tokenizer:{}", path.display()),
+        }
+    }
+}
+
+impl FromStr for Symbols {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Symbols, String> {
+        match text.strip_prefix("tokenizer:") {
+            Some("") => Err("the file of the tokenizer is missing; write `tokenizer:FILE`".to_string()),
+            Some(path) => Ok(Symbols::Tokenizer(path.into())),
+            None => text.parse().map(Symbols::Alphabet).map_err(|error| format!("{error}, or `tokenizer:` and a file")),
+        }
+    }
 }
 
 impl ConstraintArguments {
     /// What the compiler is asked for.
-    pub fn constraint(&self) -> Option<Constraint> {
-        let symbols = self.symbols.as_ref().map(|alphabet| {
-            let symbol = |value: usize| alphabet.symbol(value as u32).expect("it has so many characters");
-            (0..alphabet.len()).map(symbol).collect()
-        });
-        self.constraint.as_ref().map(|pattern| Constraint { pattern: pattern.clone(), symbols })
+    pub fn constraint(&self) -> Result<Option<Constraint>, Failure> {
+        let symbols = self.symbols.as_ref().map(Symbols::all).transpose()?;
+        Ok(self.constraint.as_ref().map(|pattern| Constraint { pattern: pattern.clone(), symbols }))
     }
 }
 

@@ -94,7 +94,7 @@ pub fn simple_circuit(arguments: &ModelArguments) -> Result<Circuit, Failure> {
 
 fn circuit_after(arguments: &ModelArguments, last: &str) -> Result<Module, Failure> {
     let mut files = Files::for_program(&arguments.path)?;
-    let compiled = program::compile_quietly(&mut files, &arguments.path, &options(arguments, Some(last)))?;
+    let compiled = program::compile_quietly(&mut files, &arguments.path, &options(arguments, Some(last))?)?;
     Ok(compiled.module.expect("the program has no errors, and the compiler was told to stop with the circuit"))
 }
 
@@ -112,7 +112,7 @@ pub fn circuit(arguments: &ModelArguments) -> Result<Module, Failure> {
 /// The plan of an architecture without its constraint. Messages are not shown: the model has been opened with it.
 pub fn without_constraint(arguments: &ModelArguments) -> Result<Plan, Failure> {
     let mut files = Files::for_program(&arguments.path)?;
-    let options = CompileOptions { constraint: None, ..options(arguments, None) };
+    let options = CompileOptions { constraint: None, ..options(arguments, None)? };
     let compiled = program::compile_quietly(&mut files, &arguments.path, &options)?;
     Ok(compiled.plan.expect("the program has no errors"))
 }
@@ -164,7 +164,7 @@ fn from_artifact(arguments: &ModelArguments, bytes: &[u8]) -> Result<Model, Fail
 }
 
 fn from_program(arguments: &ModelArguments, purposes: &[Purpose]) -> Result<Model, Failure> {
-    let options = CompileOptions { purposes: purposes.to_vec(), ..options(arguments, None) };
+    let options = CompileOptions { purposes: purposes.to_vec(), ..options(arguments, None)? };
     let compiled = program::compile(&arguments.path, &options)?;
     program::refuse_errors(&compiled)?;
     let plan = compiled.plan.expect("the program was compiled to the end");
@@ -179,13 +179,13 @@ fn from_program(arguments: &ModelArguments, purposes: &[Purpose]) -> Result<Mode
     })
 }
 
-fn options(arguments: &ModelArguments, stop_after: Option<&str>) -> CompileOptions {
-    CompileOptions {
+fn options(arguments: &ModelArguments, stop_after: Option<&str>) -> Result<CompileOptions, Failure> {
+    Ok(CompileOptions {
         model: arguments.compile.options(),
-        constraint: arguments.compile.constraint.constraint(),
+        constraint: arguments.compile.constraint.constraint()?,
         stop_after: stop_after.map(str::to_string),
         ..CompileOptions::default()
-    }
+    })
 }
 
 /// Whether likelihoods are densities.

@@ -1,6 +1,6 @@
 //! Deterministic automata over the symbols of variables, from regular expressions.
 //!
-//! The automaton of the expression reads bytes; a symbol is one or more of them. [`Automaton`] reads symbols. It is *minimal and trim*: no
+//! The automaton of the expression reads bytes; a symbol is one or more of them, as a token is. [`Automaton`] reads symbols. It is *minimal and trim*: no
 //! two states are left in the same ways, and every state lies on a way from the start to acceptance.
 //!
 //! States are merged by refinement: at first those that accept and those that do not, then by what their steps lead to, until nothing
@@ -91,7 +91,7 @@ fn explored(pattern: &str, symbols: &[Vec<u8>]) -> Result<Table, String> {
         let mut row = Vec::with_capacity(symbols.len());
         for symbol in symbols {
             let after = symbol.iter().fold(state, |state, &byte| dfa.next_state(state, byte));
-            row.push(is_alive(&dfa, after).then(|| {
+            row.push((!symbol.is_empty() && is_alive(&dfa, after)).then(|| {
                 let number = numbers.len();
                 *numbers.entry(after).or_insert_with(|| {
                     open.push_back(after);

@@ -6,7 +6,8 @@ use danaus_compiler::passes::{DumpRequest, PassContext, by_name, run_passes};
 use danaus_compiler::reference::Row;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use regex_automata::nfa::thompson::pikevm::PikeVM;
+use regex_automata::nfa::thompson::{self, pikevm::PikeVM};
+use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 
 /// A random expression over the first `values` digits.
@@ -34,12 +35,24 @@ fn expression(rng: &mut ChaCha8Rng, values: usize, depth: usize) -> String {
 /// Whether a complete row satisfies an expression, by simulating all of its threads (R. Thompson's algorithm).
 pub fn satisfies(pattern: &str, row: &Row) -> bool {
     let text: String = row.iter().map(|value| value.expect("the row is complete").to_string()).collect();
-    let vm = PikeVM::new(&format!("^(?:{pattern})$")).expect("it is an expression");
-    vm.is_match(&mut vm.create_cache(), Input::new(&text).anchored(Anchored::Yes))
+    matches(pattern, text.as_bytes())
+}
+
+/// Whether a text as a whole matches an expression.
+pub fn matches(pattern: &str, text: &[u8]) -> bool {
+    let mut builder = PikeVM::builder();
+    builder.syntax(syntax::Config::new().utf8(false)).thompson(thompson::Config::new().utf8(false));
+    let vm = builder.build(&format!("^(?:{pattern})$")).expect("it is an expression");
+    vm.is_match(&mut vm.create_cache(), Input::new(text).anchored(Anchored::Yes))
 }
 
 /// The circuit under a constraint over digits, if some row satisfies it.
 pub fn under(circuit: &Circuit, pattern: &str) -> Option<Circuit> {
+    under_symbols(circuit, pattern, None)
+}
+
+/// The circuit under a constraint over symbols, if some row satisfies it.
+pub fn under_symbols(circuit: &Circuit, pattern: &str, symbols: Option<Vec<Vec<u8>>>) -> Option<Circuit> {
     let names = ["multiply-circuits", "lower-monarch", "share", "prune"];
     let passes: Vec<_> = names.iter().map(|name| *by_name(name).expect("a pass")).collect();
     let simple = |circuit: &Circuit| {
@@ -47,7 +60,7 @@ pub fn under(circuit: &Circuit, pattern: &str) -> Option<Circuit> {
         let outcome = run_passes(&passes, module, &PassContext::default(), &DumpRequest::default());
         outcome.expect("the passes run").module.circuits.remove(0)
     };
-    match constrained(&simple(circuit), &Constraint { pattern: pattern.to_string(), symbols: None }) {
+    match constrained(&simple(circuit), &Constraint { pattern: pattern.to_string(), symbols }) {
         Ok(circuit) => Some(simple(&circuit)),
         Err(ConstraintError::Unsatisfiable { .. }) => None,
         Err(error) => panic!("{pattern}: {error}"),

@@ -1,7 +1,6 @@
 //! Texts that are read as the tokens of a tokenizer: encoded once, when they are opened, into a temporary file that is mapped. A
 //! range counts bytes of the text; of lines it counts lines.
 
-use super::columns::describe;
 use super::fixed::Code;
 use super::symbols::{Decode, Fault};
 use super::tokenizer::{Cut, Text, Tokenizer};
@@ -35,17 +34,8 @@ const WIDTH: usize = 4;
 
 /// The tokenizer, if the variables can hold its tokens.
 fn vocabulary(path: &Path, columns: &Columns) -> Result<(Tokenizer, Domain), DataError> {
-    let domain = tokens::domain(columns)?;
     let tokenizer = Tokenizer::open(path)?;
-    if tokenizer.size() > domain.size() {
-        let reason = format!(
-            "its variables are {}, but the tokenizer `{}` has {} tokens",
-            describe(domain),
-            path.display(),
-            tokenizer.size()
-        );
-        return Err(DataError::Variables { what: "tokens", reason });
-    }
+    let domain = tokenizer.checked(columns)?;
     Ok((tokenizer, domain))
 }
 

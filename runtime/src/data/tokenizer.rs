@@ -12,8 +12,11 @@ pub mod pieces;
 
 pub use ids::{Ids, IdsFormat};
 
-use super::{DataError, Sequence, Source, compressed};
+use super::columns::describe;
+use super::{Columns, DataError, Sequence, Source, compressed, tokens};
 use crate::files::{self, Bytes};
+use danaus_artifact::signature::Domain;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{BufWriter, Seek, Write};
 use std::ops::Range;
@@ -136,6 +139,46 @@ impl Tokenizer {
         self.size
     }
 
+    /// What the variables hold, if they can hold the tokens.
+    pub fn checked(&self, columns: &Columns) -> Result<Domain, DataError> {
+        let domain = tokens::domain(columns)?;
+        if self.size > domain.size() {
+            let (domain, path) = (describe(domain), self.path.display());
+            let reason = format!("its variables are {domain}, but the tokenizer `{path}` has {} tokens", self.size);
+            return Err(DataError::Variables { what: "tokens", reason });
+        }
+        Ok(domain)
+    }
+
+    /// The bytes that each token spells wherever it stands, by its id; none for ids without a token. Only byte-level tokenizers have them.
+    pub fn symbols(&self) -> Result<Vec<Vec<u8>>, DataError> {
+        if !matches!(self.inner.get_decoder(), Some(DecoderWrapper::ByteLevel(_))) {
+            let reason = "what its tokens spell depends on their neighbors; symbols are the tokens of a byte-level tokenizer, \
+                          as `danaus tokenize train` learns";
+            return Err(DataError::format(&self.path, reason));
+        }
+        let bytes = bytes_of_characters();
+        let spelled = |token: String| {
+            let bytes: Option<Vec<u8>> = token.chars().map(|c| bytes.get(&c).copied()).collect();
+            // Special tokens are written as they are.
+            bytes.unwrap_or_else(|| token.into_bytes())
+        };
+        Ok((0..self.size as u32).map(|id| self.inner.id_to_token(id).map_or(Vec::new(), spelled)).collect())
+    }
+
+    /// The text of rows of tokens, a line for each. What is no token is written as `?`.
+    pub fn write<'r>(&self, rows: impl Iterator<Item = &'r [u32]>) -> Result<Vec<u8>, DataError> {
+        let is_token = |id: &u32| (*id as usize) < self.size;
+        let mut text = String::new();
+        for row in rows {
+            for run in row.chunk_by(|left, right| is_token(left) == is_token(right)) {
+                text += &if is_token(&run[0]) { self.text(run)? } else { "?".repeat(run.len()) };
+            }
+            text.push('\n');
+        }
+        Ok(text.into_bytes())
+    }
+
     /// The file it was read from.
     pub fn path(&self) -> &Path {
         &self.path
@@ -224,4 +267,13 @@ impl Tokenizer {
     fn failed(&self, action: &str, error: &dyn Display) -> DataError {
         DataError::format(&self.path, format!("the tokenizer cannot {action}: {error}"))
     }
+}
+
+/// The characters that stand for bytes in byte-level tokens: printable ones for themselves, the others, in order, as those from U+0100 on.
+fn bytes_of_characters() -> BTreeMap<char, u8> {
+    let mut characters: Vec<char> = ByteLevel::alphabet().into_iter().collect();
+    characters.sort_unstable();
+    let (own, others): (Vec<char>, Vec<char>) = characters.into_iter().partition(|c| u8::try_from(*c).is_ok());
+    let rest = (0..=u8::MAX).filter(|&byte| !own.contains(&char::from(byte)));
+    own.iter().map(|&c| (c, c as u8)).chain(others.iter().copied().zip(rest)).collect()
 }

@@ -133,7 +133,7 @@ impl Request {
 /// Compiles a program as far as something is asked for.
 pub fn run(arguments: &Compile) -> Result<(), Failure> {
     check(arguments)?;
-    let compiled = program::compile(&arguments.path, &options(arguments))?;
+    let compiled = program::compile(&arguments.path, &options(arguments)?)?;
     compiled.printed.iter().for_each(|(_, text)| say_text(text));
     for request in &arguments.emit {
         // A program with errors has no more than its first stages.
@@ -156,17 +156,17 @@ pub fn run(arguments: &Compile) -> Result<(), Failure> {
     Ok(())
 }
 
-fn options(arguments: &Compile) -> CompileOptions {
-    CompileOptions {
+fn options(arguments: &Compile) -> Result<CompileOptions, Failure> {
+    Ok(CompileOptions {
         model: arguments.compile.options(),
-        constraint: arguments.compile.constraint.constraint(),
+        constraint: arguments.compile.constraint.constraint()?,
         emits: arguments.emit.iter().map(|request| request.emit).collect(),
         print_after: arguments.print_after.iter().filter(|name| *name != "all").cloned().collect(),
         print_after_all: arguments.print_after.iter().any(|name| name == "all"),
         stop_after: arguments.stop_after.clone(),
         purposes: purposes(arguments),
         ..CompileOptions::default()
-    }
+    })
 }
 
 /// Refuses combinations that cannot do what they seem to ask for.

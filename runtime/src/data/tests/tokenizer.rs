@@ -49,6 +49,26 @@ fn pieces_are_encoded_like_the_whole() {
     assert_eq!(ids(&tokenizer.encode(&text, Cut::Whole).unwrap()), whole.get_ids());
 }
 
+/// What tokens spell, one after the other, is the text, byte by byte.
+#[test]
+fn tokens_spell_the_text() {
+    let text = corpus();
+    let tokenizer = Tokenizer::train(&[&text], 400).unwrap();
+    let symbols = tokenizer.symbols().unwrap();
+    assert!(symbols.len() == 400 && symbols.iter().any(|symbol| symbol.len() > 3));
+    assert_eq!((0..=u8::MAX).filter(|byte| symbols.contains(&vec![*byte])).count(), 256);
+    let ids = ids(&tokenizer.encode(&text, Cut::Whole).unwrap());
+    let spelled: Vec<u8> = ids.iter().flat_map(|&id| symbols[id as usize].clone()).collect();
+    assert_eq!(spelled, text.as_bytes());
+    let rows = [&ids[..7], &[400, ids[7], 400, 400]];
+    let seven: String =
+        String::from_utf8_lossy(&ids[..7].iter().flat_map(|&id| symbols[id as usize].clone()).collect::<Vec<_>>())
+            .into();
+    let eighth = String::from_utf8_lossy(&symbols[ids[7] as usize]).into_owned();
+    let written = tokenizer.write(rows.into_iter()).unwrap();
+    assert_eq!(String::from_utf8(written).unwrap(), format!("{seven}\n?{eighth}??\n"));
+}
+
 #[test]
 fn text_goes_to_tokens_and_back() {
     let text = corpus();

@@ -2,14 +2,15 @@
 
 use super::answers;
 use crate::arguments::ModelArguments;
-use crate::evidence::{OptionalData, ParameterArguments, parameters, positive};
+use crate::evidence::{DataArguments, OptionalData, ParameterArguments, data_failure, parameters, positive};
 use crate::failure::Failure;
 use crate::output::{self, say};
 use crate::{model, session};
 use clap::Args;
 use danaus_compiler::plan::flow::Purpose;
 use danaus_runtime::data::memory::MemoryRows;
-use danaus_runtime::data::{Columns, Rows};
+use danaus_runtime::data::tokenizer::Tokenizer;
+use danaus_runtime::data::{Alphabet, Columns, Rows};
 use danaus_runtime::queries::{Completed, QuerySession, Sampling};
 use std::fmt::Write;
 use std::ops::ControlFlow;
@@ -21,7 +22,7 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Without data it draws from the whole distribution. With data it completes each row N times, given what the row observes; the \
 samples of a row come one after the other. Samples are printed as a table that can be read as data, with --json as one object each, \
-or, of circuits over text, as text.
+or with --text or --tokenizer as text.
 
 Examples:
   danaus query sample examples/weather.pc -n 10
@@ -85,10 +86,7 @@ pub fn run(arguments: &Sample) -> Result<(), Failure> {
         true => Box::new(MemoryRows::unknown(&model.plan.variables)),
         false => data.rows(&model.plan.variables)?,
     };
-    let text = match (&data.text, data.data.is_empty()) {
-        (Some(alphabet), _) => Some(alphabet.checked(rows.columns()).map_err(Failure::wrong)?),
-        (None, _) => None,
-    };
+    let text = text(data, rows.columns())?;
     let batch = data.batch.unwrap_or(session::usual_batch(&model.plan));
     let plan = model.queries.sample.expect("the model was opened with it");
     let mut query = QuerySession::open(model.plan, plan, &parameters).map_err(session::failure)?;
@@ -113,11 +111,28 @@ pub fn run(arguments: &Sample) -> Result<(), Failure> {
     }
 }
 
+/// How samples are written as text.
+enum Text<'a> {
+    Characters(&'a Alphabet),
+    Tokens(Box<Tokenizer>),
+}
+
+/// The alphabet or the tokenizer that data are read with, if the variables can hold it.
+fn text<'a>(data: &'a DataArguments, columns: &Columns) -> Result<Option<Text<'a>>, Failure> {
+    if let Some(alphabet) = &data.text {
+        return Ok(Some(Text::Characters(alphabet.checked(columns).map_err(Failure::wrong)?)));
+    }
+    let Some(path) = &data.tokenizer else { return Ok(None) };
+    let tokenizer = Tokenizer::open(path).map_err(data_failure)?;
+    tokenizer.checked(columns).map_err(Failure::wrong)?;
+    Ok(Some(Text::Tokens(Box::new(tokenizer))))
+}
+
 /// Samples as they come.
 struct Shown<'a> {
     arguments: &'a Sample,
     columns: &'a Columns,
-    text: Option<&'a danaus_runtime::data::Alphabet>,
+    text: Option<Text<'a>>,
     drawn: usize,
     impossible: usize,
     kept: Vec<u32>,
@@ -134,8 +149,12 @@ impl Shown<'_> {
             self.kept.extend_from_slice(&found.completions);
         } else if self.arguments.json {
             output::print(&self.json(found, per_row))?;
-        } else if let Some(alphabet) = self.text {
-            output::print_bytes(&alphabet.write(found.completions.chunks_exact(width)))?;
+        } else if let Some(text) = &self.text {
+            let rows = found.completions.chunks_exact(width);
+            output::print_bytes(&match text {
+                Text::Characters(alphabet) => alphabet.write(rows),
+                Text::Tokens(tokenizer) => tokenizer.write(rows).map_err(data_failure)?,
+            })?;
         } else {
             output::print(&answers::values_as_csv(self.columns, &found.completions, self.drawn == 0))?;
         }

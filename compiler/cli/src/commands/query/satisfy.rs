@@ -22,7 +22,8 @@ What follows, samples, posteriors and completions under a constraint are asked f
 
 Examples:
   danaus query satisfy hmm.pc --params hmm.safetensors --constraint '.*monarch.*' --symbols text8 --text text8 --rows lines --data beginnings.txt
-  danaus query sample hmm.pc --params hmm.safetensors --constraint '.*monarch.*' --symbols text8 --text text8 -n 10")]
+  danaus query sample hmm.pc --params hmm.safetensors --constraint '.*monarch.*' --symbols text8 --text text8 -n 10
+  danaus query sample hmm.pc --params hmm.safetensors --constraint '.*monarch.*' --symbols tokenizer:tok.json --tokenizer tok.json -n 10")]
 pub struct Satisfy {
     /// Print one JSON object for each row
     #[arg(long)]
