@@ -66,7 +66,9 @@ pub enum ConstraintError {
         values: usize,
     },
     /// The variables differ.
-    #[error("circuit `{circuit}` cannot be constrained: its variables do not all have the same finite number of values")]
+    #[error(
+        "circuit `{circuit}` cannot be constrained: its variables do not all have the same finite number of values"
+    )]
     Domains {
         /// The circuit.
         circuit: String,

@@ -24,12 +24,12 @@ mod random;
 mod sums;
 
 use crate::circuit::{Circuit, Module};
+use danaus_artifact::signature::REAL_MISSING;
 pub use enumerate::{completions, explicit_marginal, total_log_probability};
 pub use flows::{Flows, flows};
 pub use learn::{EmOptions, NodeFlows, em_step, mini_batch_em_step};
 pub use parameters::{ParameterValues, parameter_numbers};
 pub use random::{RandomOptions, random_values, random_values_with};
-use danaus_artifact::signature::REAL_MISSING;
 use thiserror::Error;
 
 /// Evidence: for each variable the index of its observed value, or none if it is missing. Of a real variable it is the bits of a number in

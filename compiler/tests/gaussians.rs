@@ -115,7 +115,8 @@ fn variances_stay_above_their_floor() {
 // COVERS: training.gaussian
 #[test]
 fn mini_batches_blend_moments() {
-    let text = MIXTURE.replace("gaussian[2", "gaussian[1").replace("weight[1, 2]", "weight[1, 1]").replace(": 2", ": 1");
+    let text =
+        MIXTURE.replace("gaussian[2", "gaussian[1").replace("weight[1, 2]", "weight[1, 1]").replace(": 2", ": 1");
     let circuit = read(&text).expect("it is a circuit").circuits.remove(0);
     let mut values = ParameterValues::new();
     values.insert("g", vec![0.0, 1.0]);
@@ -125,7 +126,8 @@ fn mini_batches_blend_moments() {
         let rows = batch.map(row);
         let found = flows(&circuit, &values, &rows).expect("it has its parameters");
         let options = EmOptions { step, pseudocount: 0.0 };
-        values = mini_batch_em_step(&circuit, &values, &found, options, &mut remembered).expect("it has its parameters");
+        values =
+            mini_batch_em_step(&circuit, &values, &found, options, &mut remembered).expect("it has its parameters");
     }
     // The first batch weighs a quarter of its rows, the second a half.
     let mean = (0.25 * 4.0 + 0.5 * 10.0) / (0.5 + 1.0);

@@ -21,8 +21,8 @@ use danaus_compiler::reference::{
 use danaus_kernels::FlowProgram;
 use danaus_runtime::queries::Sampling;
 use danaus_runtime::session::Session;
-use danaus_runtime::training::optimizer::{Algorithm, Update, create};
 use danaus_runtime::training::Flows;
+use danaus_runtime::training::optimizer::{Algorithm, Update, create};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::ops::ControlFlow;
@@ -77,7 +77,11 @@ const CHAIN: &str = "circuit chain {
 /// Both, with random numbers that single precision has.
 fn circuits() -> Vec<(Circuit, ParameterValues)> {
     let circuit = |text: &str| read(text).unwrap_or_else(|error| panic!("{error}")).circuits.remove(0);
-    [TREE, CHAIN].map(circuit).map(|circuit| (in_single_precision(&random_values(&circuit, 3)), circuit)).map(|(v, c)| (c, v)).to_vec()
+    [TREE, CHAIN]
+        .map(circuit)
+        .map(|circuit| (in_single_precision(&random_values(&circuit, 3)), circuit))
+        .map(|(v, c)| (c, v))
+        .to_vec()
 }
 
 fn bits(number: f32) -> Option<usize> {
@@ -238,7 +242,7 @@ fn samples_have_the_density() {
     let (circuit, values) = circuits().remove(0);
     let row: Row = vec![None, bits(0.5), None, bits(-1.0), None];
     let sampling = Sampling { per_row: 40_000, seed: 9, temperature: 1.0 };
-    let (_, completions) = compiled(&circuit, &values).complete(Purpose::Sample, &[row.clone()], 1, sampling);
+    let (_, completions) = compiled(&circuit, &values).complete(Purpose::Sample, std::slice::from_ref(&row), 1, sampling);
     for variable in [0, 2] {
         let numbers: Vec<f64> = completions[0].iter().map(|row| number(row[variable])).collect();
         let density = density(&circuit, &values, &row, variable);
@@ -321,7 +325,8 @@ fn steps_are_those_of_the_reference() {
                 create(algorithm).update(&update, &mut numbers).expect("flows are finite");
                 for (parameter, numbers) in circuit.parameters.iter().zip(&numbers) {
                     let expected = expected.get(&parameter.name).expect("it is learnt");
-                    let close = |(a, b): (&f32, &f64)| (f64::from(*a) - b).abs() <= 2e-5 * b.abs().max(1.0) || *a == *b as f32;
+                    let close =
+                        |(a, b): (&f32, &f64)| (f64::from(*a) - b).abs() <= 2e-5 * b.abs().max(1.0) || *a == *b as f32;
                     assert!(numbers.iter().zip(expected).all(close), "{algorithm:?} {}", parameter.name);
                 }
             }

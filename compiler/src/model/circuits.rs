@@ -8,8 +8,8 @@ use super::input::domain_text;
 use super::names::nearest_help;
 use super::reports::{Reports, placeless, warning};
 use super::{Circuit, Loader, Model, Options, Product, compatible, limits};
-use crate::circuit::Domain;
 use crate::ast::{self, CircuitBody, CircuitCall, Expr, Span};
+use crate::circuit::Domain;
 use crate::diagnostic::Diagnostic;
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -295,7 +295,9 @@ fn check_nested(ctx: &mut Context<'_>, factors: &[CircuitCall], resolved: &[Reso
 /// All factors have the same variables, and each two can be multiplied.
 fn check_factors(ctx: &mut Context<'_>, circuits: &[Circuit], origins: &[Span]) -> Option<()> {
     let mut is_good = true;
-    let real = |circuit: &Circuit| circuit.variables.iter().find(|variable| variable.array.domain == Domain::Real).map(|v| v.span);
+    let real = |circuit: &Circuit| {
+        circuit.variables.iter().find(|variable| variable.array.domain == Domain::Real).map(|v| v.span)
+    };
     if let Some((declared, origin)) = circuits.iter().zip(origins).find_map(|(c, origin)| Some((real(c)?, *origin))) {
         let message = "circuits with real variables cannot be multiplied: a product of densities is no density";
         let fault = Diagnostic::error("product.real", message, origin, "has a real variable");

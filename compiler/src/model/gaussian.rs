@@ -46,6 +46,14 @@ impl<'a> Elaborator<'a> {
         None
     }
 
+    /// Reports a floor among the attributes of sums.
+    pub fn refuse_floor(&mut self, attributes: &Attributes<'a>) {
+        if let Some(floor) = attributes.floor {
+            let message = "a floor belongs to an input, not to a sum or a region";
+            self.reports.add(Diagnostic::error("attribute.misplaced", message, floor.span, "only for `gaussian`"));
+        }
+    }
+
     /// The means and variances of a Gaussian input.
     pub fn gaussian(
         &mut self,
@@ -64,7 +72,9 @@ impl<'a> Elaborator<'a> {
                 let shape = (width, 2);
                 let numbers = self.numbers(span, shape, |reports| {
                     check_counts(rows, span, shape, ("unit", "mean and variance"), reports)?;
-                    rows.iter().all(|row| is_unit(row, reports)).then(|| rows.iter().flatten().map(|n| n.value).collect())
+                    rows.iter()
+                        .all(|row| is_unit(row, reports))
+                        .then(|| rows.iter().flatten().map(|n| n.value).collect())
                 })?;
                 Some((numbers, span))
             }

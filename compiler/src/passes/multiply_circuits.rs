@@ -46,7 +46,8 @@ fn run(module: &Module, _: &PassContext) -> Result<Passed, PassError> {
 }
 
 fn multiply(factors: &[Circuit]) -> Result<Circuit, PassError> {
-    if let Some(real) = factors.iter().find(|factor| factor.variables.iter().any(|array| array.domain == Domain::Real)) {
+    if let Some(real) = factors.iter().find(|factor| factor.variables.iter().any(|array| array.domain == Domain::Real))
+    {
         return Err(PassError::Refused(format!("`{}` cannot be multiplied: it has real variables", real.name)));
     }
     for other in &factors[1..] {

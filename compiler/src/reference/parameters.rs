@@ -248,7 +248,9 @@ fn tensor(parameter: &Parameter, numbers: Vec<f64>) -> Result<Tensor, ReferenceE
 
 /// Checks means and variances.
 fn gaussian(parameter: &Parameter, numbers: &[f64]) -> Result<Tensor, ReferenceError> {
-    let legal = |(position, value): &(usize, &f64)| if position % 2 == 0 { MEANS.contains(value) } else { VARIANCES.contains(value) };
+    let legal = |(position, value): &(usize, &f64)| {
+        if position % 2 == 0 { MEANS.contains(value) } else { VARIANCES.contains(value) }
+    };
     if let Some((position, &value)) = numbers.iter().enumerate().find(|entry| !legal(entry)) {
         return Err(ReferenceError::Gaussian { name: parameter.name.clone(), position, value });
     }

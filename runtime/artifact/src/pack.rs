@@ -153,7 +153,12 @@ fn pack_gaussian(source: &[f32], is_greatest: bool, target: &mut [f32]) {
     for (unit, to) in source.chunks_exact(2).zip(target.chunks_exact_mut(GAUSSIAN_PITCH as usize)) {
         let variance = f64::from(unit[1]);
         let greatest = (-0.5 * (std::f64::consts::TAU * variance).ln()) as f32;
-        to.copy_from_slice(&[unit[0], (1.0 / variance.sqrt()) as f32, greatest, if is_greatest { greatest } else { 0.0 }]);
+        to.copy_from_slice(&[
+            unit[0],
+            (1.0 / variance.sqrt()) as f32,
+            greatest,
+            if is_greatest { greatest } else { 0.0 },
+        ]);
     }
 }
 

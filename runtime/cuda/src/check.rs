@@ -127,9 +127,7 @@ impl Bounds<'_> {
             FlowKernel::Posterior { .. }
             | FlowKernel::GaussianPosterior { .. }
             | FlowKernel::Max(_)
-            | FlowKernel::Choice(_) => {
-                Err("a kernel of another query than training".to_string())
-            }
+            | FlowKernel::Choice(_) => Err("a kernel of another query than training".to_string()),
         }
     }
 

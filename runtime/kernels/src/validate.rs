@@ -14,7 +14,9 @@
 
 use crate::error::KernelError;
 use crate::pack::{pack_len, pack_sizes};
-use danaus_artifact::plan::{CHUNK, GAUSSIAN_PITCH, Kernel, Launch, Layout, Loop, Pack, Plan, Schedule, StageKernel, Step};
+use danaus_artifact::plan::{
+    CHUNK, GAUSSIAN_PITCH, Kernel, Launch, Layout, Loop, Pack, Plan, Schedule, StageKernel, Step,
+};
 use danaus_artifact::signature::{Domain, Parameter, ParameterShape, REAL_MISSING};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -334,7 +336,8 @@ impl<'a> Checker<'a> {
 
     /// Checks that Gaussian units stand at an offset.
     pub(crate) fn gaussian_units(&self, offset: u32, width: u64) -> Checked {
-        let fits = |shape: &ParameterShape| matches!(shape, ParameterShape::Gaussian { width: w, .. } if *w as u64 == width);
+        let fits =
+            |shape: &ParameterShape| matches!(shape, ParameterShape::Gaussian { width: w, .. } if *w as u64 == width);
         let units = self.weights(offset, Layout::Gaussian, fits);
         units.or_else(|_| self.weights(offset, Layout::GaussianGreatest, fits))
     }

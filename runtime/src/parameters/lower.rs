@@ -73,6 +73,8 @@ fn position(plan: &Plan, name: &str) -> usize {
 fn factor_size(plan: &Plan, place: usize) -> usize {
     match plan.parameters[place].shape {
         ParameterShape::Weight { outputs, .. } => outputs,
-        ParameterShape::Table { .. } | ParameterShape::Gaussian { .. } | ParameterShape::Mixing { .. } => panic!("the factors of a sum are weights"),
+        ParameterShape::Table { .. } | ParameterShape::Gaussian { .. } | ParameterShape::Mixing { .. } => {
+            panic!("the factors of a sum are weights")
+        }
     }
 }

@@ -30,9 +30,10 @@ struct Expected {
 /// and those of Gaussian units are none.
 pub fn has_all_flows(plan: &Plan) -> bool {
     let is_gaussian = |parameter: &Parameter| matches!(parameter.shape, ParameterShape::Gaussian { .. });
-    plan.parameters
-        .iter()
-        .all(|parameter| parameter.is_stored() && !is_gaussian(parameter) || matches!(parameter.init, Init::Indicator { .. } | Init::Identity))
+    plan.parameters.iter().all(|parameter| {
+        parameter.is_stored() && !is_gaussian(parameter)
+            || matches!(parameter.init, Init::Indicator { .. } | Init::Identity)
+    })
 }
 
 /// The entropy of a circuit that is known to be deterministic and [has all flows](has_all_flows), in nats. `flows` is the plan of training. It is

@@ -89,7 +89,9 @@ fn is_gaussian(plan: &Plan, launch: &Launch) -> bool {
 fn inputs(plan: &Plan, launch: &Launch, iteration: u32) -> impl Iterator<Item = [u32; 2]> {
     let length = plan.kernels[launch.kernel as usize].record_len();
     let records = &plan.tables[launch.table[iteration as usize % 2] as usize..][..length * launch.members as usize];
-    records.chunks_exact(length).map(move |record| [record[2].wrapping_add(iteration.wrapping_mul(record[3])), record[4]])
+    records
+        .chunks_exact(length)
+        .map(move |record| [record[2].wrapping_add(iteration.wrapping_mul(record[3])), record[4]])
 }
 
 /// The moments of the real columns; of the others there is nothing.
@@ -103,7 +105,10 @@ fn moments(rows: &dyn Rows) -> Result<Vec<Moments>, DataError> {
         let part = &mut evidence[..columns.len() * count];
         rows.fill(range, part)?;
         for (column, (moments, values)) in all.iter_mut().zip(part.chunks_exact(count)).enumerate() {
-            values.iter().filter_map(|&value| columns.real(column, value)).for_each(|number| moments.add(number.into()));
+            values
+                .iter()
+                .filter_map(|&value| columns.real(column, value))
+                .for_each(|number| moments.add(number.into()));
         }
     }
     Ok(all)

@@ -112,7 +112,11 @@ fn train<S: FlowSource, L: Likelihood>(
         say_text(&session::timings());
     }
     written.iter().for_each(|path| say(format_args!("wrote {}", path.display())));
-    output::print(&if arguments.json { report::json(&outcome, &found) } else { report::text(&outcome, &found, has_real(&model.plan)) })
+    output::print(&if arguments.json {
+        report::json(&outcome, &found)
+    } else {
+        report::text(&outcome, &found, has_real(&model.plan))
+    })
 }
 
 /// What the command line says, and beyond it the file.

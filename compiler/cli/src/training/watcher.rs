@@ -31,7 +31,12 @@ pub struct Watcher {
 
 impl Watcher {
     /// For a run that has not begun.
-    pub fn new(task: &Task<'_>, is_density: bool, path: Option<&Path>, stop: Arc<AtomicBool>) -> Result<Watcher, Failure> {
+    pub fn new(
+        task: &Task<'_>,
+        is_density: bool,
+        path: Option<&Path>,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Watcher, Failure> {
         path.map_or(Ok(()), metrics::check)?;
         let rows = task.train.len() as u64 * task.config.epochs;
         // Four times a second; the target is hidden where stderr is no terminal.

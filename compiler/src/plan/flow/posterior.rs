@@ -15,7 +15,8 @@ impl Builder<'_> {
     /// Launches that spread flows over the values of variables, one for each width and number of values.
     pub(super) fn posteriors(&mut self, id: LayerId, readers: Vec<Reader>, steps: &mut Vec<PendingStep>) {
         // By width and number of values, none for Gaussian units.
-        let mut by_shape: BTreeMap<(usize, Option<usize>), BTreeMap<(u32, i32), Vec<(ParamId, Rows)>>> = BTreeMap::new();
+        let mut by_shape: BTreeMap<(usize, Option<usize>), BTreeMap<(u32, i32), Vec<(ParamId, Rows)>>> =
+            BTreeMap::new();
         for (table, flow, input) in readers {
             let shape = match self.circuit.parameter(table).shape {
                 ParameterShape::Table { width, values } => (width, Some(values)),
@@ -26,7 +27,8 @@ impl Builder<'_> {
             variables.entry((input.index, input.stride)).or_default().push((table, flow));
         }
         for ((width, values), variables) in by_shape {
-            let (width, tile) = (width as u32, values.map_or(1, |values| values.div_ceil(values.div_ceil(POSTERIOR_TILE))) as u32);
+            let (width, tile) =
+                (width as u32, values.map_or(1, |values| values.div_ceil(values.div_ceil(POSTERIOR_TILE))) as u32);
             let layout = if values.is_some() { Layout::Probabilities { tile } } else { Layout::Gaussian };
             let (mut words, mut groups) = (Vec::new(), Vec::new());
             let mut members = 0;

@@ -304,9 +304,10 @@ impl Records<'_> {
             require(first == expected && end >= first && end <= launch.members, || "groups overlap".to_string())?;
             require(seen.insert(offset), || "two groups count in the same place".to_string())?;
             expected = end;
-            self.counted(offset, |shape| {
-                matches!(shape, ParameterShape::Gaussian { width: w, .. } if *w as u64 == u64::from(width))
-            })?;
+            self.counted(
+                offset,
+                |shape| matches!(shape, ParameterShape::Gaussian { width: w, .. } if *w as u64 == u64::from(width)),
+            )?;
         }
         require(expected == launch.members, || "groups do not cover the readers".to_string())
     }

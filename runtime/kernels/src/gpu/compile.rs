@@ -37,7 +37,10 @@ const DRIVER: i32 = 12_000;
 /// The kernels of the plan's forward pass as PTX, and those of training if there is a flow plan.
 pub fn compile(plan: &Plan, flows: Option<&FlowPlan>) -> Result<GpuCode, KernelError> {
     if let Some(array) = plan.variables.iter().find(|array| array.domain == Domain::Real) {
-        return Err(KernelError::NoGpu(format!("the variables `{}` are real; compile for the processor only", array.name)));
+        return Err(KernelError::NoGpu(format!(
+            "the variables `{}` are real; compile for the processor only",
+            array.name
+        )));
     }
     let (properties, target) = (Arc::new(properties()), Arc::new(TargetProperties::default()));
     let kernels = all_kernels(plan, flows, &Sizes::GPU)

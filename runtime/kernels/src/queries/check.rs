@@ -29,7 +29,9 @@ pub(crate) fn kernel(kernel: &FlowKernel) -> Result<(), String> {
         FlowKernel::Max(MaxKernel::Mixing { width, inputs })
         | FlowKernel::Choice(ChoiceKernel::Mixing { width, inputs, .. }) => counted(*width, *inputs),
         FlowKernel::Choice(ChoiceKernel::Input { width, values, .. }) => counted(*width, *values),
-        FlowKernel::GaussianPosterior { width } | FlowKernel::Choice(ChoiceKernel::Gaussian { width, .. }) => counted(*width, 2),
+        FlowKernel::GaussianPosterior { width } | FlowKernel::Choice(ChoiceKernel::Gaussian { width, .. }) => {
+            counted(*width, 2)
+        }
         FlowKernel::Choice(ChoiceKernel::Merge { .. }) => Ok(()),
         FlowKernel::Choice(ChoiceKernel::Kronecker { widths }) => {
             kernel_sizes(&Kernel::Kronecker { widths: widths.clone() })

@@ -158,10 +158,7 @@ impl QueryConfig {
                 | QueryConfig::MaxMixing(_) => {
                     self.launch_values(client, memory, answers, placed);
                 }
-                QueryConfig::Stage(_)
-                | QueryConfig::Mixing(_)
-                | QueryConfig::Input(_)
-                | QueryConfig::Gaussian(..) => {
+                QueryConfig::Stage(_) | QueryConfig::Mixing(_) | QueryConfig::Input(_) | QueryConfig::Gaussian(..) => {
                     self.launch_choice(client, memory, answers, placed);
                 }
                 _ => self.launch_route(client, memory, answers, placed),
@@ -249,7 +246,18 @@ impl QueryConfig {
                 QueryConfig::Gaussian(width, draws) => {
                     let completions = argument(&answers.completions);
                     choose_gaussian_kernel::launch_unchecked(
-                        client, count, dim, LANES, choices, completions, packed, tables, evidence, descent, *width, *draws,
+                        client,
+                        count,
+                        dim,
+                        LANES,
+                        choices,
+                        completions,
+                        packed,
+                        tables,
+                        evidence,
+                        descent,
+                        *width,
+                        *draws,
                     )
                 }
                 _ => panic!("{self:?} chooses nothing"),

@@ -80,7 +80,11 @@ impl Optimizer for Adam {
                 means[idx].par_chunks_exact_mut(form.masses()).zip(squares[idx].par_chunks_exact_mut(form.masses()));
             trained.for_each_row(moments, |row, (flows, flow), logits, (means, squares)| {
                 if let Some(floor) = form.floor {
-                    return gaussian::shift(row, unit_changes([flows[0], flows[1], flows[2]], means, squares, step), floor);
+                    return gaussian::shift(
+                        row,
+                        unit_changes([flows[0], flows[1], flows[2]], means, squares, step),
+                        floor,
+                    );
                 }
                 form.read_logarithms(row, logits);
                 if move_logits(logits, (flows, flow), means, squares, step) {

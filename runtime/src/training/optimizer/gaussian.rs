@@ -28,7 +28,12 @@ pub fn write(masses: &[f64], row: &mut [f32], floor: f64) {
 /// Moves a unit: its mean by so many deviations, the logarithm of its deviation by so much.
 pub fn shift(row: &mut [f32], [by_mean, by_deviation]: [f64; 2], floor: f64) {
     let (mean, variance) = unit(row);
-    put(row, mean + variance.sqrt() * by_mean, variance * crate::numbers::exp(2.0 * by_deviation.clamp(-10.0, 10.0)), floor);
+    put(
+        row,
+        mean + variance.sqrt() * by_mean,
+        variance * crate::numbers::exp(2.0 * by_deviation.clamp(-10.0, 10.0)),
+        floor,
+    );
 }
 
 fn put(row: &mut [f32], mean: f64, variance: f64, floor: f64) {
@@ -70,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_step_finds_mean_and_variance() {
-        // COVERS: training.gaussian.em
+        // COVERS: training.gaussian
         let mut row = [3.0f32, 0.5];
         write(&flows(&row, &[1000.0, 1002.0, 1004.0]), &mut row, 1e-4);
         assert_eq!(row, [1002.0, 8.0 / 3.0]);

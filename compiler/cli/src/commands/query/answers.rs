@@ -96,7 +96,11 @@ impl<'a> Probabilities<'a> {
             for (&variable, probabilities) in self.variables.iter().zip(all.chunks_exact(self.values.max(1))) {
                 let name = quoted(&self.columns.name(variable));
                 if self.columns.is_real(variable) {
-                    writeln!(out, "{row},{name},mean,{}\n{row},{name},variance,{}", probabilities[0], probabilities[1])?;
+                    writeln!(
+                        out,
+                        "{row},{name},mean,{}\n{row},{name},variance,{}",
+                        probabilities[0], probabilities[1]
+                    )?;
                     continue;
                 }
                 for index in 0..self.columns.missing(variable) {
@@ -123,9 +127,7 @@ pub fn values_as_csv(columns: &Columns, rows: &[u32], with_header: bool) -> Stri
         text.push('\n');
     }
     for row in rows.chunks_exact(columns.len().max(1)) {
-        let cell = |(column, &index): (usize, &u32)| {
-            columns.show(column, index).unwrap_or_default()
-        };
+        let cell = |(column, &index): (usize, &u32)| columns.show(column, index).unwrap_or_default();
         let cells: Vec<String> = row.iter().enumerate().map(cell).collect();
         text += &cells.join(",");
         text.push('\n');

@@ -91,7 +91,10 @@ fn pairs(arguments: &Marginal, query: &mut QuerySession, rows: &dyn Rows, batch:
         return Err(Failure::usage(format!("`{}` and itself are no pair", columns.name(first))));
     }
     if let Some(real) = [first, second].into_iter().find(|&column| columns.is_real(column)) {
-        return Err(Failure::usage(format!("`{}` is real: pairs are of variables with finitely many values", columns.name(real))));
+        return Err(Failure::usage(format!(
+            "`{}` is real: pairs are of variables with finitely many values",
+            columns.name(real)
+        )));
     }
     let values = columns.missing(second) as usize;
     let mut printed = Ok(());
