@@ -242,15 +242,17 @@ fn samples_have_the_density() {
     let (circuit, values) = circuits().remove(0);
     let row: Row = vec![None, bits(0.5), None, bits(-1.0), None];
     let sampling = Sampling { per_row: 40_000, seed: 9, temperature: 1.0 };
-    let (_, completions) = compiled(&circuit, &values).complete(Purpose::Sample, &[row.clone()], 1, sampling);
+    let (_, completions) =
+        compiled(&circuit, &values).complete(Purpose::Sample, std::slice::from_ref(&row), 1, sampling);
     for variable in [0, 2] {
         let numbers: Vec<f64> = completions[0].iter().map(|row| number(row[variable])).collect();
         let density = density(&circuit, &values, &row, variable);
         let bin = |x: f64| ((x + 16.0) / 0.25).floor().clamp(0.0, 127.0) as usize;
         let mut counts = vec![(0.0, 0.0); 128];
         // A point of the grid stands for half a step to both sides; bins end between points.
-        density.iter().for_each(|(x, p)| counts[bin(x + f64::from(STEP) / 2.0)].0 += p * numbers.len() as f64);
-        numbers.iter().for_each(|x| counts[bin(x + f64::from(STEP))].1 += 1.0);
+        let half = f64::from(STEP) / 2.0;
+        density.iter().for_each(|(x, p)| counts[bin(x + half)].0 += p * numbers.len() as f64);
+        numbers.iter().for_each(|x| counts[bin(x + half)].1 += 1.0);
         assert_chi_squared(&counts, &format!("variable {variable}"));
         assert_eq!(completions[0][0][1], bits(0.5), "what is observed stays");
     }

@@ -46,6 +46,14 @@ impl<'a> Elaborator<'a> {
         None
     }
 
+    /// Reports a floor among the attributes of sums.
+    pub fn refuse_floor(&mut self, attributes: &Attributes<'a>) {
+        if let Some(floor) = attributes.floor {
+            let message = "a floor belongs to an input, not to a sum or a region";
+            self.reports.add(Diagnostic::error("attribute.misplaced", message, floor.span, "only for `gaussian`"));
+        }
+    }
+
     /// The means and variances of a Gaussian input.
     pub fn gaussian(
         &mut self,

@@ -102,6 +102,7 @@ impl<'a> Elaborator<'a> {
         expected: Width,
     ) -> Option<UnitId> {
         let attributes = self.attributes(list);
+        self.refuse_floor(&attributes);
         let (sums, mixtures) = count_sums(value);
         let mut region = Region {
             instance,
@@ -195,6 +196,7 @@ impl<'a> Elaborator<'a> {
 
     fn sum_tree(&mut self, sum: &'a ast::Sum, region: &mut Region<'a>, has_sums: bool) -> Tree<'a> {
         let own = self.attributes(&sum.attributes);
+        self.refuse_floor(&own);
         if let Some((_, span)) = own.mixing_tie {
             let message = "a mixing tie belongs to a region with partitions `a | b`, not to a sum";
             self.reports.add(Diagnostic::error("attribute.misplaced", message, span, "not for a sum"));

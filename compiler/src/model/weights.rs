@@ -47,7 +47,7 @@ impl WeightsShape {
     pub(super) fn text(&self) -> String {
         match self {
             WeightsShape::Table { width, values } => format!("a table [{width}, {values}]"),
-            WeightsShape::Gaussian { width, floor } => format!("{width} Gaussian units with the floor {}", floor.0),
+            WeightsShape::Gaussian { width, floor } => format!("Gaussian units [{width}] with the floor {}", floor.0),
             WeightsShape::Dense { outputs, inputs } => format!("dense weights [{outputs}, {inputs}]"),
             WeightsShape::BlockDiagonal { blocks, size } => {
                 format!("block-diagonal weights [{blocks}, {size}, {size}]")

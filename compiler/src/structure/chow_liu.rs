@@ -173,22 +173,43 @@ fn information(counts: &[u32], a: &Prepared<'_>, b: &Prepared<'_>, products: &[f
     (cells - first - second + product(total)) / f64::from(total)
 }
 
-/// The neighbors of each variable in the tree with the most mutual information, in order.
+/// Two variables and how near they are: less is nearer. Of equals the first pair is, so that there is one tree only.
+type Edge = (u32, u32, (f64, u32, u32));
+
+/// The neighbors of each variable in the tree with the most mutual information, in order. What is in no forest of some of the edges is not in
+/// the tree: so forests of a few edges each are made on all cores, and put together two by two.
 fn spanning_tree(columns: &[Column]) -> Vec<Vec<usize>> {
     let information = mutual_information(columns);
-    let pairs = information.iter().enumerate().flat_map(|(i, row)| {
-        row.iter().enumerate().map(move |(offset, information)| (i as u32, (i + 1 + offset) as u32, -information))
+    let edges = |i: usize| {
+        let far = move |(offset, information): (usize, &f64)| {
+            let (first, second) = (i as u32, (i + 1 + offset) as u32);
+            (first, second, (-information, first, second))
+        };
+        information[i].iter().enumerate().map(far)
+    };
+    let starts: Vec<usize> = (0..columns.len()).step_by(BLOCK).collect();
+    let blocks = starts.into_par_iter().map(|start| {
+        let end = (start + BLOCK).min(columns.len());
+        forest((start..end).flat_map(edges).collect())
     });
-    let graph = UnGraph::<(), f64>::from_edges(pairs);
+    let tree = blocks.reduce(Vec::new, |a, b| forest([a, b].concat()));
     let mut neighbors = vec![Vec::new(); columns.len()];
-    for element in min_spanning_tree(&graph) {
-        if let Element::Edge { source, target, .. } = element {
-            neighbors[source].push(target);
-            neighbors[target].push(source);
-        }
+    for (first, second, _) in tree {
+        neighbors[first as usize].push(second as usize);
+        neighbors[second as usize].push(first as usize);
     }
     neighbors.iter_mut().for_each(|list: &mut Vec<usize>| list.sort_unstable());
     neighbors
+}
+
+/// Those of the edges that hold together what they connect, by way of the nearest.
+fn forest(edges: Vec<Edge>) -> Vec<Edge> {
+    let graph = UnGraph::<(), (f64, u32, u32)>::from_edges(edges);
+    let kept = min_spanning_tree(&graph).filter_map(|element| match element {
+        Element::Edge { source, target, weight } => Some((source as u32, target as u32, weight)),
+        Element::Node { .. } => None,
+    });
+    kept.collect()
 }
 
 /// The variable in the middle of the longest path; of two the one with the smaller number.

@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_step_finds_mean_and_variance() {
-        // COVERS: training.gaussian.em
+        // COVERS: training.gaussian
         let mut row = [3.0f32, 0.5];
         write(&flows(&row, &[1000.0, 1002.0, 1004.0]), &mut row, 1e-4);
         assert_eq!(row, [1002.0, 8.0 / 3.0]);

@@ -161,14 +161,13 @@ impl Trained<'_> {
             flows.row(idx, number, row, own);
             let flow = form.total(own);
             let is_wrong = |flow: &f64| !(0.0..f64::INFINITY).contains(flow);
-            if !sum(own).is_finite()
-                && let Some(at) = own.iter().position(is_wrong)
-            {
-                return Err(WrongFlow {
-                    parameter: idx,
-                    number: number * form.columns + at.min(form.columns - 1),
-                    found: own[at],
-                });
+            let wrong = match form.floor {
+                None if flow.is_finite() => None,
+                None => own.iter().position(is_wrong),
+                Some(_) => own.iter().position(|flow| !flow.is_finite()),
+            };
+            if let Some(at) = wrong {
+                return Err(WrongFlow { parameter: idx, number: number * form.masses() + at, found: own[at] });
             }
             act(row, (own, flow), room, others);
             Ok(())

@@ -37,6 +37,12 @@ impl View {
     /// Of circuits whose variables are an image. Without colors, one variable of a pixel is its brightness, and three are red, green and
     /// blue, each from its first value to its last.
     pub fn of(columns: &Columns, colors: Option<Colors>) -> Result<View, Failure> {
+        if let Some(real) = (0..columns.len()).find(|&column| columns.is_real(column)) {
+            return Err(Failure::usage(format!(
+                "`{}` is real: pictures are of variables with finitely many values",
+                columns.name(real)
+            )));
+        }
         let grid = match colors {
             Some(colors) => colors.grid(columns).map_err(Failure::wrong)?,
             None => Grid::of(columns).ok_or_else(|| Failure::usage(EXPECTED))?,
