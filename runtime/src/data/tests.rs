@@ -149,7 +149,7 @@ fn npy_messages() {
         "`d.npy` row 1, variable `x[1]`: 3 is not a value of categorical(3), whose values are 0 to 2; a missing value is \
          -1, or NaN in an array of floats"
     );
-    assert!(message(npy(&[1, 2], C, &[0.5, 1.0])).contains("row 0, variable `x[0]`: a fraction or infinity"));
+    assert!(message(npy(&[1, 2], C, &[0.5, 1.0])).contains("row 0, variable `x[0]`: 0.5"));
     assert_eq!(
         message(npy(&[1, 3], C, &[0i32, 1, 2])),
         "`d.npy`: found 3 columns, but the circuit has 2 variables (`x[0]` to `x[1]`)"
