@@ -123,7 +123,7 @@ fn assert_no_spills(targets: &[Value]) {
 }
 
 /// Sums, flows and counts of both factors of a Monarch sum have an instruction for tensor cores, and no kernel has one in single precision.
-// COVERS: targets.precision, targets.tiles
+// COVERS: targets.precision
 #[test]
 fn tensor_cores_multiply() {
     let folder = tempfile::tempdir().unwrap();

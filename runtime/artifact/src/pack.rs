@@ -334,9 +334,9 @@ mod tests {
         let shape = ParameterShape::Weight { blocks: 2, outputs: 5, inputs: 3, dense: false };
         let parameters = [Parameter { name: "w".into(), shape, init: Init::Random }];
         for (layout, columns, summed) in [(Layout::Panels { tile: 4 }, 5, 3), (Layout::Transposed { tile: 2 }, 3, 5)] {
-            let pack = Pack { offset: 1, parameter: 0, layout };
-            let packed = pack_all(&[pack], 80, &parameters, &[source.clone()]);
-            let found = matrices(&[pack], &parameters, &packed, Precision::F32);
+            let packs = [Pack { offset: 1, parameter: 0, layout }];
+            let packed = pack_all(&packs, 80, &parameters, std::slice::from_ref(&source));
+            let found = matrices(&packs, &parameters, &packed, Precision::F32);
             let found: Vec<f32> =
                 found.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().expect("4 bytes"))).collect();
             let length = columns * summed + if columns == 5 { 9 } else { 5 };

@@ -142,6 +142,7 @@ fn shared(s: &TensorShape, vectors: usize) -> usize {
 mod tests {
     use super::*;
 
+    // COVERS: targets.tiles
     #[test]
     fn tiles_fit_the_blocks() {
         let sizes = TensorSizes::gpu(Precision::Bf16).expect("it has tensor cores");

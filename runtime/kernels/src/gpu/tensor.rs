@@ -281,7 +281,9 @@ pub fn fetch_matrix<E: Float>(
     #[comptime] s: TensorShape,
 ) {
     // The most that is aligned in every row of every block.
-    let together = comptime!([8, 4, 2].into_iter().find(|n| m.columns % n == 0 && m.length() % n == 0).unwrap_or(1));
+    let together = comptime!(
+        [8, 4, 2].into_iter().find(|&n| m.columns.is_multiple_of(n) && m.length().is_multiple_of(n)).unwrap_or(1)
+    );
     let across = comptime!(s.rows() / together);
     let all = comptime!(s.depth * s.rows() / together);
     let size!(T) = together;
