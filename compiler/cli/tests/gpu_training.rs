@@ -15,7 +15,6 @@ use danaus_cuda::{GpuFlows, GpuLikelihood};
 use danaus_kernels::gpu::Emulator;
 use danaus_runtime::data::memory::MemoryRows;
 use danaus_runtime::parameters;
-use danaus_runtime::session::Session;
 use danaus_runtime::training::engine::Engine;
 use danaus_runtime::training::likelihood::SessionLikelihood;
 use danaus_runtime::training::observer::{Nobody, Observer};
