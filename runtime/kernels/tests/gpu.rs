@@ -4,7 +4,8 @@ mod common;
 
 use common::Random;
 use common::build::{Builder, Chain, Transition, evidence, rows_of, stage, tile_of};
-use common::emulated::{SMALL, check, check_layer, tensor};
+use common::device::tensor;
+use common::emulated::{SMALL, check, check_layer};
 use common::layers::{VALUES, VARIABLES, add_stage, impossible, input, layer, panels, underflow};
 use danaus_artifact::gpu::Precision;
 use danaus_artifact::plan::{Kernel, Schedule, StageKernel};

@@ -1,7 +1,7 @@
 //! The walk for GPUs over kernels for GPUs on the processor.
 
 use super::build::Builder;
-pub use super::device::{Emulated, SMALL, WIDE, tensor};
+pub use super::device::{Emulated, SMALL, WIDE};
 use super::{Random, assert_close, reference};
 use danaus_cuda::Forward;
 use danaus_kernels::gpu::{Emulator, Sizes};
