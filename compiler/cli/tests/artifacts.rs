@@ -75,5 +75,5 @@ fn a_longer_file_is_refused() {
 #[test]
 fn a_future_version_is_named() {
     let message = message(|bytes| bytes[8] += 1);
-    assert!(message.contains("format version 2, this program reads version 1"), "{message}");
+    assert!(message.contains("format version 3, this program reads version 2"), "{message}");
 }

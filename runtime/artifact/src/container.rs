@@ -22,7 +22,7 @@ use crate::error::ArtifactError;
 /// The first bytes. As in PNG, they show when a transfer changed line ends or cut the eighth bit.
 pub const MAGIC: [u8; 8] = *b"\x89PCB\r\n\x1a\n";
 /// The format version that is written, and the only one that is read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 const HEADER: usize = 64;
 
@@ -304,7 +304,7 @@ mod tests {
         file[8] = 7;
         assert_eq!(
             message(&file),
-            "the artifact has format version 7, this program reads version 1: update Danaus, or compile the circuit again \
+            "the artifact has format version 7, this program reads version 2: update Danaus, or compile the circuit again \
              with this version"
         );
         file[8] = 0;
