@@ -34,7 +34,7 @@ pub(crate) fn value(tensor: &str, shape: &ParameterShape, values: &[f32]) -> Opt
 /// The first number that is no mean or no variance.
 fn gaussian(tensor: &str, values: &[f32]) -> Option<Problem> {
     let sound = |at: usize| {
-        if at % 2 == 0 { MEANS.contains(&values[at].into()) } else { VARIANCES.contains(&values[at].into()) }
+        if at.is_multiple_of(2) { MEANS.contains(&values[at].into()) } else { VARIANCES.contains(&values[at].into()) }
     };
     let at = (0..values.len()).find(|&at| !sound(at))?;
     let expected = "a Gaussian unit has a mean from -1e30 to 1e30 and a variance from 1e-30 to 1e30";
