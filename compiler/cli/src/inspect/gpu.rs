@@ -2,7 +2,7 @@
 //!
 //! The floor of a launch is the time that its arithmetic takes at the device's peak for what the kernel multiplies, or its bytes at the device's
 //! bandwidth, whichever is longer, by the data sheets of the devices. Nothing here is measured. Multiplications are counted by the
-//! plan ([`work`]); bytes are the values that are read and written for each row, the weights that are read for each batch, and the counts that are
+//! plan ([`work`](super::work)); bytes are the values that are read and written for each row, the weights that are read for each batch, and the counts that are
 //! added to.
 
 use super::Summary;
