@@ -102,14 +102,14 @@ impl Session {
         // Once as it is packed, once on the device.
         let needed = 2 * 4 * pack_len(&plan) as u64;
         memory::require(needed, || format!("putting the parameters of circuit `{}` on the device", plan.name), "")?;
-        let program = Program::new(plan.clone(), &pack(&plan, values))?;
+        let program = Program::new(plan.clone(), pack(&plan, values))?;
         let variables = plan.variables.iter().map(|array| array.len()).sum();
         Ok(Session { plan, program, variables })
     }
 
     /// Replaces the numbers of all parameters, in the order of the plan.
     pub fn set_parameters(&mut self, values: &[Vec<f32>]) -> Result<(), SessionError> {
-        Ok(self.program.set_parameters(&pack(&self.plan, values))?)
+        Ok(self.program.set_parameters(pack(&self.plan, values))?)
     }
 
     /// The plan.

@@ -50,7 +50,7 @@ fn measure_case(case: &Case, arguments: &Arguments, peak: f64) -> Result<(), Str
     };
     let loaded = loaded.map_err(|error| error.to_string())?;
     let packed = pack(&plan, loaded.parameters.values());
-    let mut program = Program::new(plan.clone(), &packed).map_err(|error| error.to_string())?;
+    let mut program = Program::new(plan.clone(), packed.clone()).map_err(|error| error.to_string())?;
     let evidence = evidence(arguments)?;
     let mut result = program.forward(&evidence, arguments.batch).map_err(|error| error.to_string())?;
     let budget = Duration::from_secs(arguments.seconds);

@@ -57,7 +57,7 @@ fn measure_case(case: &Case, arguments: &Arguments, peak: f64) -> Result<(), Str
     let budget = Duration::from_secs(arguments.seconds);
     let text = |error: KernelError| error.to_string();
 
-    let mut program = Program::new(plan.clone(), &pack(&plan, start.values())).map_err(text)?;
+    let mut program = Program::new(plan.clone(), pack(&plan, start.values())).map_err(text)?;
     program.forward(&evidence, arguments.batch).map_err(text)?;
     let forward = measure(arguments.runs, budget, || program.forward(&evidence, arguments.batch).map(drop));
     let forward = forward.map_err(text)?;

@@ -25,7 +25,7 @@ fn said(signature: Plan, plan: FlowPlan) -> Option<String> {
     let values = signature.variables.iter().map(|array| array.len()).sum::<usize>();
     let packed = vec![0.5; plan.packed_chunks as usize * 16];
     let tried = FlowProgram::new(Arc::new(plan), Arc::new(signature), 1 << 30).and_then(|mut program| {
-        program.set_packed(&packed)?;
+        program.set_packed(packed.clone())?;
         program.gather(&vec![0; values], 1, 1)
     });
     match tried {

@@ -32,7 +32,7 @@ fn said(signature: Plan, plan: FlowPlan) -> Option<String> {
     let values = signature.variables.iter().map(|array| array.len()).sum::<usize>();
     let (packed, chooses) = (vec![0.5; plan.packed_chunks as usize * 16], plan.choices > 0);
     let tried = FlowProgram::new(Arc::new(plan), Arc::new(signature), 1 << 30).and_then(|mut program| {
-        program.set_packed(&packed)?;
+        program.set_packed(packed.clone())?;
         let evidence = vec![0; values];
         if chooses {
             program.complete(&evidence, 1, 1, DRAWS).map(drop)
@@ -150,7 +150,7 @@ fn segments_change_nothing() {
             let chooses = plan.choices > 0;
             let (plan, signature) = (Arc::new(plan), Arc::new(signature));
             let mut program = FlowProgram::new(plan, signature, rows_of_memory * 4 * 32).expect("it is in order");
-            program.set_packed(&packed).expect("the parameters fit");
+            program.set_packed(packed.clone()).expect("the parameters fit");
             let (mut posteriors, mut completions) = (Vec::new(), Vec::new());
             if chooses {
                 completions = program.complete(&evidence, 17, 17, DRAWS).expect("the kernels run").completions;

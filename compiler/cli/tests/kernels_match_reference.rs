@@ -41,7 +41,7 @@ fn program(module: Module, values: &ParameterValues) -> Program {
     let numbers: Vec<Vec<f32>> =
         numbers.iter().map(|numbers| numbers.iter().map(|&number| number as f32).collect()).collect();
     let packed = pack(&plan, &numbers);
-    Program::new(plan, &packed).expect("the plan is in order")
+    Program::new(plan, packed.clone()).expect("the plan is in order")
 }
 
 /// The log-likelihoods of a batch: evidence is laid out variable by variable, missing is one past the last value.

@@ -303,7 +303,7 @@ fn streams_know_what_follows() {
         let segment = plan.segments((limit / 64).min(1 << 20)).expect("there is room").0[0] as usize;
         assert_eq!(segment < steps - 1, limit == 40_000, "the loop is cut: {segment}");
         let mut program = FlowProgram::new(plan, Arc::new(compiled.signature.clone()), limit).expect("it is in order");
-        program.set_packed(&packed).expect("they fit");
+        program.set_packed(packed.clone()).expect("they fit");
         let mut prefix = Prefix::new(program, rows.len()).expect("there is room");
         let sizes = domains(&circuit);
         for variable in 0..steps {

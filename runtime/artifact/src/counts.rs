@@ -72,7 +72,7 @@ impl<'a> Counts<'a> {
                 return Vec::new();
             }
             let shape = &self.parameters[index].shape;
-            let (columns, of_row) = (columns(shape).max(1), flow_columns(shape).max(1));
+            let (columns, of_row) = (shape.columns().max(1), flow_columns(shape).max(1));
             let mut flows = vec![0.0; values.len() / columns * of_row];
             let rows = values.par_chunks_exact(columns).zip(flows.par_chunks_exact_mut(of_row)).enumerate();
             let rows = rows.with_min_len(GRAIN.div_ceil(columns));
@@ -83,20 +83,11 @@ impl<'a> Counts<'a> {
     }
 }
 
-/// Numbers of a row of a parameter.
-fn columns(shape: &ParameterShape) -> usize {
-    match shape {
-        ParameterShape::Table { values, .. } => *values,
-        ParameterShape::Weight { inputs, .. } | ParameterShape::Mixing { inputs, .. } => *inputs,
-        ParameterShape::Gaussian { .. } => 2,
-    }
-}
-
 /// Flows of a row of a parameter.
 fn flow_columns(shape: &ParameterShape) -> usize {
     match shape {
         ParameterShape::Gaussian { .. } => GAUSSIAN_COUNTS,
-        other => columns(other),
+        other => other.columns(),
     }
 }
 
@@ -105,8 +96,7 @@ fn stride(shape: &ParameterShape) -> usize {
     match shape {
         ParameterShape::Table { values, .. } => values + 1,
         ParameterShape::Weight { inputs, .. } => pitch(*inputs),
-        ParameterShape::Mixing { inputs, .. } => *inputs,
-        ParameterShape::Gaussian { .. } => GAUSSIAN_COUNTS,
+        ParameterShape::Mixing { .. } | ParameterShape::Gaussian { .. } => flow_columns(shape),
     }
 }
 

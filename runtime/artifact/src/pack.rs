@@ -36,8 +36,7 @@ pub fn pack(plan: &Plan, values: &[Vec<f32>]) -> Vec<f32> {
 pub fn pack_all(packs: &[Pack], length: usize, parameters: &[Parameter], values: &[Vec<f32>]) -> Vec<f32> {
     let mut packed = vec![0.0; length];
     for run in runs(packs, parameters, usize::MAX) {
-        let part = pack_run(run, parameters, values);
-        packed[run[0].offset as usize * CHUNK..][..part.len()].copy_from_slice(&part);
+        pack_run_into(run, parameters, values, &mut packed[run[0].offset as usize * CHUNK..]);
     }
     packed
 }
@@ -60,7 +59,12 @@ pub fn runs<'a>(packs: &'a [Pack], parameters: &'a [Parameter], most: usize) -> 
 /// As [`pack()`].
 pub fn pack_run(run: &[Pack], parameters: &[Parameter], values: &[Vec<f32>]) -> Vec<f32> {
     let mut packed = vec![0.0; run.iter().map(|pack| length(pack, parameters)).sum()];
-    let mut rest = &mut packed[..];
+    pack_run_into(run, parameters, values, &mut packed);
+    packed
+}
+
+/// Packs a run into a buffer of zeros.
+fn pack_run_into(run: &[Pack], parameters: &[Parameter], values: &[Vec<f32>], mut rest: &mut [f32]) {
     let mut parts = Vec::with_capacity(run.len());
     for pack in run {
         let (part, others) = rest.split_at_mut(length(pack, parameters));
@@ -68,7 +72,6 @@ pub fn pack_run(run: &[Pack], parameters: &[Parameter], values: &[Vec<f32>]) -> 
         rest = others;
     }
     parts.into_par_iter().for_each(|(pack, part)| pack_into(pack, parameters, values, part));
-    packed
 }
 
 /// Numbers of a packed tensor, and of the gap after it.

@@ -99,6 +99,17 @@ pub enum ParameterShape {
     },
 }
 
+impl ParameterShape {
+    /// Numbers of a row: the table or the mean and variance of a unit, the weights of an output.
+    pub fn columns(&self) -> usize {
+        match self {
+            ParameterShape::Table { values, .. } => *values,
+            ParameterShape::Weight { inputs, .. } | ParameterShape::Mixing { inputs, .. } => *inputs,
+            ParameterShape::Gaussian { .. } => 2,
+        }
+    }
+}
+
 /// A positive number that variances do not go below. Equal if the bits are.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Floor(pub f64);

@@ -8,7 +8,7 @@
 //!
 //! Reading order: [`stage`] (block-diagonal sums, with register tiles from [`tiles`]), [`mixing`], [`kronecker`], [`table`], [`pass`] (seeds, carries, sums
 //! in double precision), [`launch`] (from kernels of the plan to launches), [`layout`] (from words of the plan to rows),
-//! [`program`] (the executor; loops in linear space are in `chains`).
+//! [`program`] (the executor; its parameters, counts, and loops in linear space are in files of their own).
 //!
 //! **Layout.** Flows are linear numbers in rows of the arena, a sample per lane. Counts are a buffer of their own, so laid out
 //! that the lanes of a vector are inputs of a sum.
@@ -17,9 +17,11 @@
 
 mod chains;
 pub(crate) mod check;
+mod counts;
 pub mod kronecker;
 pub mod launch;
 pub mod mixing;
+mod parameters;
 pub mod pass;
 pub mod program;
 pub mod stage;

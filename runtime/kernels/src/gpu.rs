@@ -23,6 +23,7 @@
 pub mod assemble;
 pub mod choice;
 pub mod compile;
+pub mod count_tile;
 pub mod emulate;
 pub mod flow_counts;
 pub mod flow_layers;

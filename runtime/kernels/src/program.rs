@@ -72,7 +72,7 @@ pub(crate) struct Session {
 
 impl Program {
     /// Checks the plan and puts it and its packed parameters (see [`pack`](crate::pack::pack)) on the CPU.
-    pub fn new(plan: Arc<Plan>, packed: &[f32]) -> Result<Program, KernelError> {
+    pub fn new(plan: Arc<Plan>, packed: Vec<f32>) -> Result<Program, KernelError> {
         validate(&plan)?;
         if packed.len() != pack_len(&plan) {
             return Err(KernelError::Parameters { expected: pack_len(&plan), found: packed.len() });
@@ -80,7 +80,7 @@ impl Program {
         let client = processor::client();
         let units = client.properties().hardware.max_units_per_cube.max(1) as usize;
         check_memory(&client, 4 * packed.len() as u64, "the parameters")?;
-        let packed = upload(&client, packed.to_vec());
+        let packed = upload(&client, packed);
         check_memory(&client, 4 * plan.tables.len() as u64, "the plan's tables")?;
         let tables = upload(&client, plan.tables.clone());
         let (arrays, count) = arrays(&plan)?;
@@ -112,14 +112,14 @@ impl Program {
     }
 
     /// Replaces the packed parameters.
-    pub fn set_parameters(&mut self, packed: &[f32]) -> Result<(), KernelError> {
+    pub fn set_parameters(&mut self, packed: Vec<f32>) -> Result<(), KernelError> {
         if packed.len() != pack_len(&self.plan) {
             return Err(KernelError::Parameters { expected: pack_len(&self.plan), found: packed.len() });
         }
         if packed.is_empty() {
             return Ok(());
         }
-        self.packed = upload(&self.client, packed.to_vec());
+        self.packed = upload(&self.client, packed);
         self.chains.iter_mut().flatten().for_each(ChainParameters::outdate);
         if let Some(session) = &mut self.session {
             session.memory.packed = self.packed.clone();

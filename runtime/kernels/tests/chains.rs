@@ -80,7 +80,8 @@ fn chains_in_linear_space() {
             let data = evidence(random, 50, 6, 21, 0.1);
             let builder = model.plan(panels(4, 2), 16);
             let packed = danaus_kernels::pack(&builder.plan, &builder.values);
-            let mut program = danaus_kernels::Program::new(Arc::new(builder.plan), &packed).expect("it is in order");
+            let mut program =
+                danaus_kernels::Program::new(Arc::new(builder.plan), packed.clone()).expect("it is in order");
             program.poison(21).expect("there is memory");
             let found = program.forward(&data, 21).expect("it runs");
             let column = |sample: usize| (0..50).map(|t| data[t * 21 + sample]).collect::<Vec<u32>>();
@@ -90,7 +91,7 @@ fn chains_in_linear_space() {
             assert_eq!((stats.in_linear_space, stats.relapses), (1 - relapses, relapses));
             // Other parameters, other fate.
             let packed = vec![0.0; packed.len()];
-            program.set_parameters(&packed).expect("they fit");
+            program.set_parameters(packed.clone()).expect("they fit");
             assert!(program.forward(&data, 21).expect("it runs").iter().all(|&value| value == f64::NEG_INFINITY));
         }
     }
@@ -117,7 +118,7 @@ fn streams_of_any_length() {
         let model = Chain::random(15, 6, 8, transition, random);
         let builder = model.plan(panels(4, 2), 3);
         let packed = danaus_kernels::pack(&builder.plan, &builder.values);
-        let mut program = danaus_kernels::Program::new(Arc::new(builder.plan), &packed).expect("a valid plan");
+        let mut program = danaus_kernels::Program::new(Arc::new(builder.plan), packed.clone()).expect("a valid plan");
         for (length, window, batch) in [(1, 4, 1), (2, 1, 1), (5, 3, 2), (8, 100, 1), (9, 4, 3), (200, 7, 1)] {
             let data = evidence(random, length, 6, batch, 0.1);
             let mut asked = vec![0; length];

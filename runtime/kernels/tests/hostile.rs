@@ -34,7 +34,7 @@ fn refused(change: impl Fn(&mut Plan), expected: &str) {
     change(&mut plan);
     let message = validate(&plan).expect_err("it is refused").to_string();
     assert!(message.contains(expected), "{message}");
-    assert!(matches!(Program::new(Arc::new(plan), &[]), Err(KernelError::Plan(_))));
+    assert!(matches!(Program::new(Arc::new(plan), Vec::new()), Err(KernelError::Plan(_))));
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn loops_that_are_not_one() {
 fn evidence_that_does_not_fit() {
     let builder = chain();
     let packed = danaus_kernels::pack(&builder.plan, &builder.values);
-    let mut program = Program::new(Arc::new(builder.plan), &packed).expect("a valid plan");
+    let mut program = Program::new(Arc::new(builder.plan), packed.clone()).expect("a valid plan");
     let good = evidence(&mut Random(2), 6, 5, 3, 0.5);
     assert!(program.forward(&good, 3).is_ok());
     assert!(program.forward(&[], 0).expect("nothing to do").is_empty());
@@ -161,7 +161,7 @@ fn random_damage_never_panics() {
         if validate(&plan).is_ok() {
             passed += 1;
             if passed % 50 == 0 {
-                let mut program = Program::new(Arc::new(plan), &packed).expect("it is valid");
+                let mut program = Program::new(Arc::new(plan), packed.clone()).expect("it is valid");
                 assert_eq!(program.forward(&data, 4).expect("it runs").len(), 4);
             }
         }

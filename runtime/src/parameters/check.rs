@@ -79,12 +79,11 @@ pub(super) fn rows(plan: &Plan, values: &[Vec<f32>]) -> Vec<String> {
 }
 
 fn row_warning(parameter: &Parameter, values: &[f32]) -> Option<String> {
-    let (columns, is_table) = match parameter.shape {
-        ParameterShape::Table { values, .. } => (values, true),
-        ParameterShape::Weight { inputs, .. } | ParameterShape::Mixing { inputs, .. } => (inputs, false),
-        ParameterShape::Gaussian { .. } => return None,
-    };
-    row_sums(&parameter.name, columns, is_table, values)
+    if matches!(parameter.shape, ParameterShape::Gaussian { .. }) {
+        return None;
+    }
+    let is_table = matches!(parameter.shape, ParameterShape::Table { .. });
+    row_sums(&parameter.name, parameter.shape.columns(), is_table, values)
 }
 
 /// A warning about the row whose sum is farthest from one, if it is too far.

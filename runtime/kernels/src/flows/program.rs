@@ -1,10 +1,6 @@
 //! Runs a flow plan: owns the buffers of the device, walks forwards and backwards, and gathers counts.
 //!
-//! # Design
-//!
-//! Counts are gathered in single precision during a batch. When a second batch follows, they are first moved to sums in
-//! double precision, so that the counts of a million batches are as exact as those of one. Buffers are kept for the two
-//! latest sizes of batch.
+//! Buffers are kept for the two latest sizes of batch. Parameters, counts and loops in linear space are in `parameters`, `counts` and `chains`.
 
 use super::check::{check_layout, check_plan};
 use super::launch::FlowConfig;
@@ -16,7 +12,6 @@ use crate::chain::parameters::ChainParameters;
 use crate::chain::session::ChainSession;
 use crate::error::KernelError;
 use crate::launch::{Layout, Memory, argument, grid};
-use crate::pack::{pack_all, pack_run, runs};
 use crate::processor::{self, upload};
 use crate::program::{FLUSH, Stats, check_memory};
 use crate::queries::launch::Answers;
@@ -26,15 +21,11 @@ use cubecl::client::Client;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 use danaus_artifact::chain::Chain;
-use danaus_artifact::counts::{Counts, Numbers};
 use danaus_artifact::flow_plan::{FlowPlan, FlowStep, Segments};
 use danaus_artifact::plan::{CHUNK, Plan};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Packed numbers that are worth a copy of their own.
-const RUN: usize = 1 << 18;
 
 /// Sizes of batch whose buffers are kept.
 const SESSIONS: usize = 2;
@@ -42,16 +33,16 @@ const SESSIONS: usize = 2;
 /// A flow plan with its parameters on a device.
 pub struct FlowProgram {
     pub(crate) plan: Arc<FlowPlan>,
-    signature: Arc<Plan>,
+    pub(super) signature: Arc<Plan>,
     pub(crate) client: Client,
-    packed: Option<Handle>,
+    pub(super) packed: Option<Handle>,
     pub(super) counts: Handle,
     /// Counts of earlier batches, in double precision.
-    sums: Option<Handle>,
+    pub(super) sums: Option<Handle>,
     /// Whether the counts are those of a batch.
-    is_counted: bool,
-    /// What was read of the device last: single or double precision. It may be the buffer itself, so nothing is computed while it is here.
-    read: Option<(Bytes, bool)>,
+    pub(super) is_counted: bool,
+    /// What was read of the device last. It may be the buffer itself, so nothing is computed while it is here.
+    pub(super) read: Option<Bytes>,
     /// Number of values of every variable.
     pub(crate) values: Vec<u32>,
     pub(super) units: usize,
@@ -134,41 +125,6 @@ impl FlowProgram {
         self.sessions.last().map(|session| &session.segments)
     }
 
-    /// Replaces the packed parameters.
-    pub fn set_packed(&mut self, packed: &[f32]) -> Result<(), KernelError> {
-        let expected = self.plan.packed_chunks as usize * CHUNK;
-        if packed.len() != expected {
-            return Err(KernelError::Parameters { expected, found: packed.len() });
-        }
-        check_memory(&self.client, packed.len() as u64 * 4, "the parameters")?;
-        let handle = upload(&self.client, packed.to_vec());
-        self.sessions.iter_mut().for_each(|session| session.memory.packed = handle.clone());
-        self.packed = Some(handle);
-        self.chains.iter_mut().flatten().for_each(ChainParameters::outdate);
-        Ok(())
-    }
-
-    /// Replaces the parameters, by numbers as [`pack()`](crate::pack()) takes them. The device copies a part while the next one is packed.
-    ///
-    /// # Panics
-    /// If a tensor does not have the length its shape demands.
-    pub fn set_parameters(&mut self, values: &[Vec<f32>]) -> Result<(), KernelError> {
-        let (parameters, length) = (&self.signature.parameters, self.plan.packed_chunks as usize * CHUNK);
-        let Some(handle) = self.packed.clone() else {
-            return self.set_packed(&pack_all(&self.plan.packs, length, parameters, values));
-        };
-        for run in runs(&self.plan.packs, parameters, RUN) {
-            let packed = pack_run(run, parameters, values);
-            let first = run[0].offset as usize * CHUNK;
-            let [before, after] = [first, length - first - packed.len()].map(|count| (count * size_of::<f32>()) as u64);
-            if !packed.is_empty() {
-                self.client.write(&handle.clone().offset_start(before).offset_end(after), Bytes::from_elems(packed));
-            }
-        }
-        self.chains.iter_mut().flatten().for_each(ChainParameters::outdate);
-        Ok(())
-    }
-
     /// Log-likelihoods of `rows` rows, and their flows, which are added to the counts. `evidence` is `[variables][rows]`. `batch`
     /// is the size of the buffers, at least `rows`.
     ///
@@ -188,67 +144,6 @@ impl FlowProgram {
         self.sessions.push(session);
         self.is_counted = true;
         result
-    }
-
-    /// The counts of all rows gathered so far; the next rows start afresh.
-    pub fn take(&mut self) -> Result<Counts<'_>, KernelError> {
-        self.start_afresh()?;
-        let is_double = self.sums.is_some();
-        if is_double {
-            self.drain()?;
-        }
-        let handle = self.sums.take().unwrap_or_else(|| self.counts.clone());
-        let read = self.client.read_one(handle).map_err(|error| KernelError::Device(format!("{error:?}")))?;
-        let (bytes, _) = self.read.insert((read, is_double));
-        let numbers = match is_double {
-            true => Numbers::Double(f64::from_bytes(bytes)),
-            false => Numbers::Single(f32::from_bytes(bytes)),
-        };
-        Ok(Counts::new(&self.plan, &self.signature.parameters, numbers))
-    }
-
-    /// Lets go of what was taken.
-    fn start_afresh(&mut self) -> Result<(), KernelError> {
-        if self.read.take().is_none() || !std::mem::take(&mut self.is_counted) {
-            return Ok(());
-        }
-        let dim = CubeDim::new_1d(self.units as u32);
-        // SAFETY: the counts are whole vectors.
-        unsafe {
-            pass::clear_kernel::launch_unchecked(
-                &self.client,
-                CubeCount::new_single(),
-                dim,
-                CHUNK,
-                argument(&self.counts),
-                self.plan.count_chunks,
-            );
-        }
-        self.queued()
-    }
-
-    /// Moves the counts of the last batch to the sums in double precision.
-    fn drain(&mut self) -> Result<(), KernelError> {
-        if !self.is_counted {
-            return Ok(());
-        }
-        let length = self.plan.count_chunks as usize * CHUNK;
-        let sums = self.sums.get_or_insert_with(|| zeros::<f64>(&self.client, length)).clone();
-        let dim = CubeDim::new_1d(self.units as u32);
-        // SAFETY: both buffers have `length` numbers, whole vectors.
-        unsafe {
-            pass::drain_kernel::launch_unchecked(
-                &self.client,
-                CubeCount::new_single(),
-                dim,
-                CHUNK,
-                argument(&self.counts),
-                argument(&sums),
-                (length / CHUNK) as u32,
-            );
-        }
-        self.is_counted = false;
-        self.queued()
     }
 
     pub(crate) fn check_evidence(&self, evidence: &[u32], rows: usize) -> Result<(), KernelError> {

@@ -9,13 +9,13 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
-use crate::flows::stage::DEEPEST;
-use crate::gpu::flow_sums::{FlowSum, exponential, output, ratio};
-use crate::gpu::maximum::{greatest_of, group_maximum};
-use crate::math::{exp_bounded, greater, greatest_lane, shift_of, total};
-use crate::operand::{Place, operands, rounds};
+use crate::gpu::count_tile::{Brought, Tile, add_exact, fetch};
+use crate::gpu::flow_sums::FlowSum;
+use crate::math::total;
+use crate::operand::{Place, rounds};
 use cubecl::prelude::*;
 use danaus_artifact::flow_plan;
+use danaus_artifact::gpu::Precision;
 use danaus_artifact::plan::CHUNK;
 
 /// Outputs, and inputs, of a unit.
@@ -38,134 +38,22 @@ impl CountShape {
         (self.outputs / SIDE) * (self.inputs / SIDE)
     }
 
-    fn groups(&self) -> usize {
-        self.units() / self.vectors
+    /// What is brought to shared memory: a vector of samples of all inputs, and of all outputs, side by side.
+    pub fn brought(&self) -> Brought {
+        Brought {
+            precision: Precision::F32,
+            units: self.units(),
+            vectors: self.vectors,
+            outputs: self.outputs,
+            inputs: self.inputs,
+            exponentials: [1, self.inputs],
+            ratios: [1, self.outputs],
+        }
     }
 
     /// Cubes of a group of members.
     pub fn cubes(&self, c: &FlowSum) -> usize {
         c.distinct * c.outputs.div_ceil(self.outputs) * c.inputs.div_ceil(self.inputs)
-    }
-}
-
-/// Where a tile of samples of a block of a member stands, and the cube's outputs and inputs.
-#[derive(CubeType, Clone, Copy)]
-struct Tile {
-    record: usize,
-    g: usize,
-    o0: usize,
-    i0: usize,
-    /// The unit's vector, in the row and in the tile.
-    v: usize,
-    column: usize,
-    group: usize,
-}
-
-/// Brings exponentials and ratios of a tile of samples to shared memory; vectors that are too deep have ratios of 0 and a
-/// positive flag.
-#[cube]
-#[allow(clippy::too_many_arguments)]
-fn fetch<N: Size>(
-    arena: &[Vector<f32, N>],
-    packed: &[f32],
-    tables: &[u32],
-    evidence: &[u32],
-    place: &Place,
-    maxima: &mut [Vector<f32, N>],
-    exponentials: &mut [Vector<f32, N>],
-    ratios: &mut [Vector<f32, N>],
-    flags: &mut [f32],
-    tile: &Tile,
-    #[comptime] c: FlowSum,
-    #[comptime] s: CountShape,
-) {
-    let (groups, width) = comptime!((s.groups(), s.vectors));
-    let own = group_maximum::<N>(
-        arena,
-        packed,
-        tables,
-        evidence,
-        place,
-        tile.record,
-        tile.g,
-        tile.group,
-        tile.v,
-        groups,
-        c.inputs,
-        c.prologue,
-    );
-    let high = greatest_of::<N>(maxima, own, tile.column, groups, width);
-    let shift = shift_of::<N>(high);
-    for step in 0..rounds(place.vectors, comptime!(s.inputs.div_ceil(s.groups()))) {
-        let i = step * groups + tile.group;
-        if i < s.inputs {
-            let mut e = Vector::<f32, N>::new(0.0);
-            if tile.i0 + i < c.inputs {
-                let h = tile.g * c.inputs + tile.i0 + i;
-                let value = operands::<N>(arena, packed, tables, evidence, place, tile.record, h, tile.v, c.prologue);
-                e = exponential::<N>(value, shift);
-            }
-            exponentials[tile.column * s.inputs + i] = e;
-        }
-    }
-    let mut deep = Vector::<f32, N>::new(0.0);
-    for step in 0..rounds(place.vectors, comptime!(s.outputs.div_ceil(s.groups()))) {
-        let o = step * groups + tile.group;
-        if o < s.outputs {
-            let mut q = Vector::<f32, N>::new(0.0);
-            if tile.o0 + o < c.outputs {
-                let (t, flow) = output::<N>(arena, tables, place.vectors, tile.record, tile.g, tile.o0 + o, tile.v, c);
-                let (handed, gap) = ratio::<N>(flow, high - t);
-                q = handed;
-                deep = greater::<N>(deep, gap);
-            }
-            ratios[tile.column * s.outputs + o] = q;
-        }
-    }
-    let is_deep = greatest_lane::<N>(greatest_of::<N>(maxima, deep, tile.column, groups, width)) > DEEPEST;
-    if is_deep {
-        for step in 0..rounds(place.vectors, comptime!(s.outputs.div_ceil(s.groups()))) {
-            let o = step * groups + tile.group;
-            if o < s.outputs {
-                ratios[tile.column * s.outputs + o] = Vector::new(0.0);
-            }
-        }
-    }
-    if tile.group == 0 {
-        flags[tile.column] = select(is_deep, 1.0f32, 0.0f32);
-    }
-    sync_cube();
-}
-
-/// Adds the counts of a vector of samples that is too deep, one weight at a time.
-#[cube]
-#[allow(clippy::too_many_arguments)]
-fn add_exact<N: Size>(
-    arena: &[Vector<f32, N>],
-    counts: &mut [f32],
-    packed: &[f32],
-    tables: &[u32],
-    evidence: &[u32],
-    place: &Place,
-    tile: &Tile,
-    v: usize,
-    at: usize,
-    #[comptime] c: FlowSum,
-    #[comptime] s: CountShape,
-) {
-    let columns = comptime!(s.inputs / SIDE);
-    let unit = UNIT_POS as usize;
-    for pair in 0..rounds(place.vectors, SIDE * SIDE) {
-        let o = tile.o0 + unit / columns * SIDE + pair / SIDE;
-        let i = tile.i0 + pair % SIDE * columns + unit % columns;
-        if o < c.outputs && i < c.inputs {
-            let h = tile.g * c.inputs + i;
-            let value = operands::<N>(arena, packed, tables, evidence, place, tile.record, h, v, c.prologue);
-            let (t, flow) = output::<N>(arena, tables, place.vectors, tile.record, tile.g, o, v, c);
-            let flowing = flow.greater_than(&Vector::new(0.0));
-            let count = select_many(flowing, flow * exp_bounded::<N>(value - t), Vector::new(0.0));
-            counts[at + o * comptime!(flow_plan::pitch(c.inputs)) + i] += total::<N>(count);
-        }
     }
 }
 
@@ -213,7 +101,7 @@ pub fn gpu_flow_counts<N: Size>(
             for first in 0..vectors as usize / s.vectors {
                 let (column, group) = (unit % s.vectors, unit / s.vectors);
                 let tile = Tile { record, g, o0, i0, v: first * s.vectors + column, column, group };
-                fetch::<N>(
+                fetch::<N, f32>(
                     arena,
                     packed,
                     tables,
@@ -225,7 +113,7 @@ pub fn gpu_flow_counts<N: Size>(
                     &mut flags,
                     &tile,
                     c,
-                    s,
+                    comptime!(s.brought()),
                 );
                 for x in 0..rounds(vectors, s.vectors) {
                     let mut q = Array::<Vector<f32, N>>::new(SIDE);
@@ -243,10 +131,22 @@ pub fn gpu_flow_counts<N: Size>(
                     }
                     if flags[x] > 0.0 {
                         let v = first * s.vectors + x;
-                        add_exact::<N>(arena, counts, packed, tables, evidence, &place, &tile, v, at, c, s);
+                        add_exact::<N>(
+                            arena,
+                            counts,
+                            packed,
+                            tables,
+                            evidence,
+                            &place,
+                            &tile,
+                            v,
+                            at,
+                            c,
+                            comptime!(s.brought()),
+                        );
                     }
                 }
-                // All units have read the flags; exponentials and ratios are not written before the next barrier.
+                // All units have read the flags, and have written what they have counted one by one.
                 sync_cube();
             }
         }

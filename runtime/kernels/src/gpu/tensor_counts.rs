@@ -3,140 +3,31 @@
 
 #![allow(missing_docs)] // The `cube` macro makes public items without documentation.
 
-use crate::flows::stage::DEEPEST;
-use crate::gpu::flow_sums::{FlowSum, exponential, output, ratio};
-use crate::gpu::maximum::{greatest_of, group_maximum};
-use crate::gpu::tensor::{EDGE, TensorShape, begin, corner, multiply, rounded, stage};
-use crate::math::{exp_bounded, greater, greatest_lane, shift_of, total};
-use crate::operand::{Place, operands, rounds};
+use crate::gpu::count_tile::{Brought, Tile, add_exact, fetch};
+use crate::gpu::flow_sums::FlowSum;
+use crate::gpu::tensor::{EDGE, TensorShape, begin, corner, multiply, stage};
+use crate::operand::{Place, rounds};
 use cubecl::prelude::*;
 use danaus_artifact::flow_plan;
 use danaus_artifact::plan::CHUNK;
 
+/// What is brought to shared memory: the samples of an input, and of an output, side by side.
+fn brought(s: &TensorShape) -> Brought {
+    let pitch = s.sampled().pitch / s.lanes;
+    Brought {
+        precision: s.precision,
+        units: s.shape.units,
+        vectors: s.shape.vectors,
+        outputs: s.rows(),
+        inputs: s.columns(),
+        exponentials: [pitch, 1],
+        ratios: [pitch, 1],
+    }
+}
+
 /// Cubes of a group of members.
 pub fn cubes(s: &TensorShape, c: &FlowSum) -> usize {
     c.distinct * c.outputs.div_ceil(s.rows()) * c.inputs.div_ceil(s.columns())
-}
-
-/// Where a tile of samples of a block of a member stands, and the cube's outputs and inputs.
-#[derive(CubeType, Clone, Copy)]
-struct Tile {
-    record: usize,
-    g: usize,
-    o0: usize,
-    i0: usize,
-    /// The unit's vector, in the row and in the tile.
-    v: usize,
-    column: usize,
-    group: usize,
-}
-
-/// Brings exponentials and ratios of a tile of samples to shared memory; vectors that are too deep have ratios of 0 and a positive flag.
-#[cube]
-#[allow(clippy::too_many_arguments)]
-fn fetch<N: Size, E: Float>(
-    arena: &[Vector<f32, N>],
-    packed: &[f32],
-    tables: &[u32],
-    evidence: &[u32],
-    place: &Place,
-    maxima: &mut [Vector<f32, N>],
-    exponentials: &mut [E],
-    ratios: &mut [E],
-    flags: &mut [f32],
-    tile: &Tile,
-    #[comptime] c: FlowSum,
-    #[comptime] s: TensorShape,
-) {
-    let (groups, width, pitch) = comptime!((s.shape.groups(), s.shape.vectors, s.sampled().pitch / s.lanes));
-    let own = group_maximum::<N>(
-        arena,
-        packed,
-        tables,
-        evidence,
-        place,
-        tile.record,
-        tile.g,
-        tile.group,
-        tile.v,
-        groups,
-        c.inputs,
-        c.prologue,
-    );
-    let high = greatest_of::<N>(maxima, own, tile.column, groups, width);
-    let shift = shift_of::<N>(high);
-    for step in 0..rounds(place.vectors, comptime!(s.columns().div_ceil(s.shape.groups()))) {
-        let i = step * groups + tile.group;
-        if i < comptime!(s.columns()) {
-            let mut e = Vector::<f32, N>::new(0.0);
-            if tile.i0 + i < c.inputs {
-                let h = tile.g * c.inputs + tile.i0 + i;
-                let value = operands::<N>(arena, packed, tables, evidence, place, tile.record, h, tile.v, c.prologue);
-                e = exponential::<N>(value, shift);
-            }
-            let to = exponentials.as_vectorized_mut().with_vector_size_mut::<N>();
-            to[i * pitch + tile.column] = rounded::<N, E>(e, s.precision);
-        }
-    }
-    let mut deep = Vector::<f32, N>::new(0.0);
-    for step in 0..rounds(place.vectors, comptime!(s.rows().div_ceil(s.shape.groups()))) {
-        let o = step * groups + tile.group;
-        if o < comptime!(s.rows()) {
-            let mut q = Vector::<f32, N>::new(0.0);
-            if tile.o0 + o < c.outputs {
-                let (t, flow) = output::<N>(arena, tables, place.vectors, tile.record, tile.g, tile.o0 + o, tile.v, c);
-                let (handed, gap) = ratio::<N>(flow, high - t);
-                q = handed;
-                deep = greater::<N>(deep, gap);
-            }
-            let to = ratios.as_vectorized_mut().with_vector_size_mut::<N>();
-            to[o * pitch + tile.column] = rounded::<N, E>(q, s.precision);
-        }
-    }
-    let is_deep = greatest_lane::<N>(greatest_of::<N>(maxima, deep, tile.column, groups, width)) > DEEPEST;
-    if is_deep {
-        for step in 0..rounds(place.vectors, comptime!(s.rows().div_ceil(s.shape.groups()))) {
-            let o = step * groups + tile.group;
-            if o < comptime!(s.rows()) {
-                let to = ratios.as_vectorized_mut().with_vector_size_mut::<N>();
-                to[o * pitch + tile.column] = Vector::new(E::from_int(0));
-            }
-        }
-    }
-    if tile.group == 0 {
-        flags[tile.column] = select(is_deep, 1.0f32, 0.0f32);
-    }
-    sync_cube();
-}
-
-/// Adds the counts of a vector of samples that is too deep, one weight at a time.
-#[cube]
-#[allow(clippy::too_many_arguments)]
-fn add_exact<N: Size>(
-    arena: &[Vector<f32, N>],
-    counts: &mut [f32],
-    packed: &[f32],
-    tables: &[u32],
-    evidence: &[u32],
-    place: &Place,
-    tile: &Tile,
-    v: usize,
-    at: usize,
-    #[comptime] c: FlowSum,
-    #[comptime] s: TensorShape,
-) {
-    for step in 0..rounds(place.vectors, comptime!(s.rows() * s.columns() / s.shape.units)) {
-        let pair = step * s.shape.units + UNIT_POS as usize;
-        let (o, i) = (tile.o0 + pair / comptime!(s.columns()), tile.i0 + pair % comptime!(s.columns()));
-        if o < c.outputs && i < c.inputs {
-            let h = tile.g * c.inputs + i;
-            let value = operands::<N>(arena, packed, tables, evidence, place, tile.record, h, v, c.prologue);
-            let (t, flow) = output::<N>(arena, tables, place.vectors, tile.record, tile.g, o, v, c);
-            let flowing = flow.greater_than(&Vector::new(0.0));
-            let count = select_many(flowing, flow * exp_bounded::<N>(value - t), Vector::new(0.0));
-            counts[at + o * comptime!(flow_plan::pitch(c.inputs)) + i] += total::<N>(count);
-        }
-    }
 }
 
 /// See the module's documentation.
@@ -185,19 +76,31 @@ pub fn gpu_tensor_counts<N: Size, E: Float, F: Float>(
                     evidence,
                     &place,
                     &mut maxima,
-                    &mut exponentials,
-                    &mut ratios,
+                    exponentials.as_vectorized_mut().with_vector_size_mut::<N>(),
+                    ratios.as_vectorized_mut().with_vector_size_mut::<N>(),
                     &mut flags,
                     &tile,
                     c,
-                    s,
+                    comptime!(brought(&s)),
                 );
                 let (side, depth) = comptime!((s.sampled(), s.samples()));
                 multiply::<E, F>(&ratios, &exponentials, &mut fragments, &mut numbers, depth, side, side, s);
                 for x in 0..rounds(vectors, s.shape.vectors) {
                     if flags[x] > 0.0 {
                         let v = first * s.shape.vectors + x;
-                        add_exact::<N>(arena, counts, packed, tables, evidence, &place, &tile, v, at, c, s);
+                        add_exact::<N>(
+                            arena,
+                            counts,
+                            packed,
+                            tables,
+                            evidence,
+                            &place,
+                            &tile,
+                            v,
+                            at,
+                            c,
+                            comptime!(brought(&s)),
+                        );
                     }
                 }
                 // All units have read the flags, and have written what they have counted one by one.

@@ -51,7 +51,7 @@ pub fn assert_close(found: &[f64], expected: &[f64], what: &str) {
 pub fn check(builder: build::Builder, evidence: &[u32], batch: usize, what: &str) -> Vec<f64> {
     let expected = reference::evaluate(&builder.plan, &builder.values, evidence, batch);
     let packed = danaus_kernels::pack(&builder.plan, &builder.values);
-    let mut program = Program::new(Arc::new(builder.plan), &packed).expect(what);
+    let mut program = Program::new(Arc::new(builder.plan), packed.clone()).expect(what);
     program.poison(batch).expect(what);
     let found = program.forward(evidence, batch).expect(what);
     assert_close(&found, &expected, what);

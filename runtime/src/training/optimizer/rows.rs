@@ -31,15 +31,12 @@ impl Form {
             Init::Member(family) => Some(family),
             _ => None,
         };
-        match parameter.shape {
-            ParameterShape::Table { values, .. } => Form { columns: values, logarithms: true, family, floor: None },
-            ParameterShape::Weight { inputs, .. } | ParameterShape::Mixing { inputs, .. } => {
-                Form { columns: inputs, logarithms: false, family, floor: None }
-            }
-            ParameterShape::Gaussian { floor, .. } => {
-                Form { columns: 2, logarithms: false, family, floor: Some(floor.0) }
-            }
-        }
+        let floor = match parameter.shape {
+            ParameterShape::Gaussian { floor, .. } => Some(floor.0),
+            _ => None,
+        };
+        let logarithms = matches!(parameter.shape, ParameterShape::Table { .. });
+        Form { columns: parameter.shape.columns(), logarithms, family, floor }
     }
 
     /// Masses of a row, which is how many flows it has.
