@@ -15,7 +15,8 @@
 //! **Tensor cores** ([`tensor`], [`tensor_sums`], [`tensor_flows`], [`tensor_counts`]) multiply where the code is not for single precision: the same
 //! schedules with operands of fewer bits. [`choice`] predicts how long each size of tile takes and picks one.
 //!
-//! Reading order: [`spot`], [`layers`] (what needs no sums), [`maximum`], [`stage`], [`narrow`], [`offsets`] (between iterations); for training [`flow_layers`], [`flow_sums`] and [`flow_counts`];
+//! Reading order: [`spot`], [`layers`] (what needs no sums), [`maximum`], [`stage`], [`narrow`], [`offsets`] (between iterations); for training [`flow_layers`], [`flow_sums`], [`count_tile`] (what all kernels of
+//! counts do first) and [`flow_counts`];
 //! [`schedule`] (sizes), [`kernel`] (the list of all), [`mod@compile`] (to PTX), [`mod@assemble`] (to machine code), [`emulate`] (for tests).
 //!
 //! **Invariant.** Every unit of a cube meets every barrier, and no two units write the same number.

@@ -83,9 +83,10 @@ fn update_parameter(
             *node_flow = kept;
             return;
         }
-        match kept == 0.0 {
-            true => masses.fill(0.0),
-            false => form.read(row, masses),
+        if kept == 0.0 {
+            masses.fill(0.0);
+        } else {
+            form.read(row, masses);
         }
         blend(masses, kept, flows, imagined, step);
         form.write(masses, row);
