@@ -45,7 +45,7 @@ pub fn standardize(plan: &Plan, parameters: Parameters, rows: &dyn Rows) -> Resu
         return Ok(parameters);
     }
     let columns: Vec<Moments> = moments(rows)?;
-    let mut values = parameters.values().to_vec();
+    let mut values = parameters.into_values();
     for (parameter, variables) in read {
         let ParameterShape::Gaussian { floor, .. } = plan.parameters[parameter].shape else { continue };
         let all = variables.iter().fold(Moments::default(), |all, &variable| all.with(&columns[variable]));
